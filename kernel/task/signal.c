@@ -1,0 +1,1012 @@
+/*
+ * kernel/task/signal.c - signals: from the sender to the handler, or to the default action.
+ *
+ *	kill, a fault, a timer                          return to user mode
+ *	      │                                               │
+ *	send_signal_locked ──> pending (one thread)  ──> dequeue_signal ──> get_signal ─┬─> handler's frame (arch)
+ *	      │                shared_pending (process)                                 ├─> stop, continue
+ *	      └─ complete_signal: who shall take it? wake him                           └─> do_group_exit
+ *
+ * A signal for a process lies in shared_pending until any thread that does not block it takes it. Signals below
+ * 32 are pending or not; from 32 on each instance is queued with its siginfo. A fatal signal is noticed already when
+ * it is sent: then every thread gets SIGKILL, so that no thread has to be scheduled first to find that out.
+ *
+ * Job control, all under siglock. Each thread of a stopping process has JOBCTL_STOP_PENDING until it takes
+ * part in the stop; the last one to do so makes the process SIGNAL_STOP_STOPPED and tells the parent:
+ *
+ *	running ── stop signal taken ──> stopping (group_stop_count threads to go) ──> stopped
+ *	   ^────────────────────── SIGCONT or SIGKILL, at once, by the sender ───────────┘
+ *
+ * Interrupts: everything that works by siglock may be called in interrupts (timers do). What needs tasklist_lock
+ * (process groups) may not; kill_pgrp() passes such a call on to a thread.
+ *
+ * Not here: core dumps, ptrace, signalfd; the stack frame of a handler is arch-x86_64/signal.c. Linux: kernel/signal.c.
+ */
+#include "kernel/init.h"
+#include "kernel/lib/string.h"
+#include "kernel/task/internal.h"
+#include "mm/slab.h"
+
+/* task->jobctl */
+#define JOBCTL_STOP_SIGMASK	0xffffu		/* the signal that started the stop */
+#define JOBCTL_STOP_DEQUEUED	0x10000u	/* a stop signal was taken, and no SIGCONT came since */
+#define JOBCTL_STOP_PENDING	0x20000u	/* shall take part in a stop */
+#define JOBCTL_STOP_CONSUME	0x40000u	/* is counted in group_stop_count */
+#define JOBCTL_PENDING_MASK	(JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME | JOBCTL_STOP_SIGMASK)
+
+/* A fault's signals are taken before others: the handler must see the registers of the fault. */
+#define SYNCHRONOUS_MASK (sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGILL) | sigmask(SIGTRAP) | sigmask(SIGFPE) | \
+			  sigmask(SIGSYS))
+#define SIGNAL_STOP_MASK (SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED | SIGNAL_STOP_STOPPED | SIGNAL_STOP_CONTINUED)
+
+/* ---- The lock ---- */
+
+/*
+ * Only exec replaces t->sighand, and waits until all CPUs were seen with interrupts on before it lets the
+ * old one go. So with interrupts off the pointer is good for long enough to lock it and look again.
+ */
+struct sighand_struct *lock_task_sighand(struct task_struct *t, unsigned long *flags)
+{
+	struct sighand_struct *sh;
+
+	for (;;) {
+		unsigned long f;
+
+		local_irq_save(f);
+		sh = READ_ONCE(t->sighand);
+		spin_lock_irqsave(&sh->siglock, *flags);
+		if (likely(sh == READ_ONCE(t->sighand))) {
+			*flags = f;
+			return sh;
+		}
+		spin_unlock_irqrestore(&sh->siglock, *flags);
+		local_irq_restore(f);
+	}
+}
+
+void unlock_task_sighand(struct task_struct *t, unsigned long flags)
+{
+	spin_unlock_irqrestore(&t->sighand->siglock, flags);
+}
+
+/* ---- Small questions ---- */
+
+static bool siginfo_from_user(const siginfo_t *info)
+{
+	return info == SEND_SIG_NOINFO || (info != SEND_SIG_PRIV && info->si_code <= 0);
+}
+
+bool fatal_signal_pending(struct task_struct *t)
+{
+	return signal_pending(t) && (t->pending.signal & sigmask(SIGKILL));
+}
+
+static void __user *handler_of(struct task_struct *t, int sig)
+{
+	return t->sighand->action[sig - 1].handler;
+}
+
+static bool handler_ignores(void __user *handler, int sig)
+{
+	return handler == SIG_IGN || (handler == SIG_DFL && (sigmask(sig) & SIG_KERNEL_IGNORE_MASK));
+}
+
+/* Would T throw SIG away? Blocked signals are kept: the handler may change before they are unblocked. */
+static bool sig_ignored(struct task_struct *t, int sig, bool force)
+{
+	void __user *handler = handler_of(t, sig);
+
+	if ((t->blocked | t->real_blocked) & sigmask(sig))
+		return false;
+	/* Init gets only what it has a handler for; its own faults excepted. */
+	if ((t->signal->flags & SIGNAL_UNKILLABLE) && handler == SIG_DFL &&
+	    !(force && (sigmask(sig) & SIG_KERNEL_ONLY_MASK)))
+		return true;
+	if ((t->flags & PF_KTHREAD) && !force)
+		return true;
+	return handler_ignores(handler, sig);
+}
+
+static bool sig_fatal(struct task_struct *t, int sig)
+{
+	return !(sigmask(sig) & (SIG_KERNEL_IGNORE_MASK | SIG_KERNEL_STOP_MASK)) && handler_of(t, sig) == SIG_DFL;
+}
+
+bool sig_blocked_or_ignored(int sig)
+{
+	return (current->blocked & sigmask(sig)) || handler_of(current, sig) == SIG_IGN;
+}
+
+/* ---- TIF_SIGPENDING ---- */
+
+/* Set the flag if T has something to do; never clears it. => siglock */
+static bool recalc_sigpending_task(struct task_struct *t)
+{
+	u64 pending = (t->pending.signal | t->signal->shared_pending.signal) & ~t->blocked;
+
+	if (!pending && !(t->jobctl & JOBCTL_STOP_PENDING))
+		return false;
+	set_bit(TIF_SIGPENDING, &t->ti_flags);
+	return true;
+}
+
+void recalc_sigpending(void)
+{
+	if (!recalc_sigpending_task(current))
+		clear_bit(TIF_SIGPENDING, &current->ti_flags);
+}
+
+void signal_wake_up(struct task_struct *t, bool fatal)
+{
+	set_bit(TIF_SIGPENDING, &t->ti_flags);
+	wake_up_state(t, fatal ? TASK_INTERRUPTIBLE | TASK_WAKEKILL | TASK_STOPPED : TASK_INTERRUPTIBLE);
+}
+
+/* ---- Queues ---- */
+
+/* A queue entry that counts against T's user, or NULL: no memory, or the limit (not for OVERRIDE). Any context. */
+static struct sigqueue *sigqueue_alloc(struct task_struct *t, bool override)
+{
+	/* Interrupts are off: commit_creds waits for us before it drops the cred. */
+	struct user_struct *user = READ_ONCE(t->cred)->user;
+	struct sigqueue *q;
+
+	if ((u64)atomic_inc_return(&user->sigpending) > t->signal->rlim[RLIMIT_SIGPENDING].rlim_cur && !override)
+		goto out_count;
+	q = kmalloc(sizeof(*q), GFP_ATOMIC | __GFP_NOWARN);
+	if (!q)
+		goto out_count;
+	q->user = get_uid(user);
+	q->timer = NULL;
+	return q;
+
+out_count:
+	atomic_dec(&user->sigpending);
+	return NULL;
+}
+
+static void sigqueue_free(struct sigqueue *q)
+{
+	if (q->timer)
+		return;			/* used again for its next expiry */
+	atomic_dec(&q->user->sigpending);
+	free_uid(q->user);
+	kfree(q);
+}
+
+void flush_sigqueue(struct sigpending *p)
+{
+	struct sigqueue *q, *n;
+
+	p->signal = 0;
+	list_for_each_entry_safe(q, n, &p->list, list) {
+		list_del_init(&q->list);
+		sigqueue_free(q);
+	}
+}
+
+static void flush_sigqueue_mask(u64 mask, struct sigpending *p)
+{
+	struct sigqueue *q, *n;
+
+	if (!(p->signal & mask))
+		return;
+	p->signal &= ~mask;
+	list_for_each_entry_safe(q, n, &p->list, list) {
+		if (sigmask(q->info.si_signo) & mask) {
+			list_del_init(&q->list);
+			sigqueue_free(q);
+		}
+	}
+}
+
+void flush_sigqueue_mask_group(u64 mask, struct task_struct *t)
+{
+	struct task_struct *p;
+
+	flush_sigqueue_mask(mask, &t->signal->shared_pending);
+	for_each_thread(t, p)
+		flush_sigqueue_mask(mask, &p->pending);
+}
+
+/* Take SIG out of P; INFO: its first instance. The bit stays while more instances are queued. */
+static void collect_signal(int sig, struct sigpending *p, siginfo_t *info)
+{
+	struct sigqueue *q, *first = NULL;
+	bool more = false;
+
+	list_for_each_entry(q, &p->list, list) {
+		if (q->info.si_signo != sig)
+			continue;
+		if (first) {
+			more = true;
+			break;
+		}
+		first = q;
+	}
+	if (!more)
+		p->signal &= ~sigmask(sig);
+	memset(info, 0, sizeof(*info));
+	if (first) {
+		list_del_init(&first->list);
+		*info = first->info;
+		if (first->timer)
+			posix_timer_requeue(first->timer, info);
+		sigqueue_free(first);
+	} else {
+		/* There was no memory for the details. */
+		info->si_signo = sig;
+		info->si_code = SI_USER;
+	}
+}
+
+static int next_signal(const struct sigpending *p, u64 mask)
+{
+	u64 x = p->signal & ~mask;
+
+	if (x & SYNCHRONOUS_MASK)
+		x &= SYNCHRONOUS_MASK;
+	return x ? __builtin_ctzll(x) + 1 : 0;
+}
+
+int dequeue_signal(u64 mask, siginfo_t *info)
+{
+	struct sigpending *p = &current->pending;
+	int sig = next_signal(p, mask);
+
+	if (!sig) {
+		p = &current->signal->shared_pending;
+		sig = next_signal(p, mask);
+	}
+	if (sig) {
+		collect_signal(sig, p, info);
+		if (sigmask(sig) & SIG_KERNEL_STOP_MASK)
+			current->jobctl |= JOBCTL_STOP_DEQUEUED;
+		if (sig == SIGALRM)
+			it_real_rearm(current->signal);
+	}
+	recalc_sigpending();
+	return sig;
+}
+
+/* ---- Sending ---- */
+
+/*
+ * What SIG does to T's process whatever becomes of it later: SIGCONT lets it go on, stop signals and SIGCONT
+ * cancel each other. False: there is nothing more to do. => siglock
+ */
+static bool prepare_signal(int sig, struct task_struct *p, bool force)
+{
+	struct signal_struct *sig_s = p->signal;
+	struct task_struct *t;
+	unsigned int why = 0;
+
+	if (sig_s->flags & SIGNAL_GROUP_EXIT)
+		return sig == SIGKILL;
+	if (sigmask(sig) & SIG_KERNEL_STOP_MASK) {
+		flush_sigqueue_mask_group(sigmask(SIGCONT), p);
+	} else if (sig == SIGCONT) {
+		flush_sigqueue_mask_group(SIG_KERNEL_STOP_MASK, p);
+		for_each_thread(p, t) {
+			t->jobctl &= ~(JOBCTL_PENDING_MASK | JOBCTL_STOP_DEQUEUED);
+			wake_up_state(t, TASK_STOPPED);
+		}
+		/* The stop may be complete, or on its way; either way the parent hears that it is over. */
+		if (sig_s->flags & SIGNAL_STOP_STOPPED)
+			why = SIGNAL_CLD_CONTINUED;
+		else if (sig_s->group_stop_count)
+			why = SIGNAL_CLD_STOPPED;
+		if (why) {
+			sig_s->flags = (sig_s->flags & ~SIGNAL_STOP_MASK) | why | SIGNAL_STOP_CONTINUED;
+			sig_s->group_stop_count = 0;
+			sig_s->group_exit_code = 0;
+		}
+	}
+	return !sig_ignored(p, sig, force);
+}
+
+/* Should T be the one to take a signal for its process? */
+static bool wants_signal(int sig, struct task_struct *t)
+{
+	if ((t->blocked & sigmask(sig)) || (t->flags & PF_EXITING))
+		return false;
+	if (sig == SIGKILL)
+		return true;
+	return t->__state != TASK_STOPPED && (t == current || !signal_pending(t));
+}
+
+/* SIG was put into a pending set: find a thread to take it, or end them all at once. => siglock */
+static void complete_signal(int sig, struct task_struct *p, bool group)
+{
+	struct signal_struct *s = p->signal;
+	struct task_struct *t = NULL, *i;
+
+	if (wants_signal(sig, p)) {
+		t = p;
+	} else if (group) {
+		for_each_thread(p, i) {
+			if (wants_signal(sig, i)) {
+				t = i;
+				break;
+			}
+		}
+	}
+	if (!t)
+		return;		/* whoever unblocks it first will find it */
+	if (sig_fatal(p, sig) && !(s->flags & SIGNAL_GROUP_EXIT) && !(t->real_blocked & sigmask(sig)) &&
+	    !(s->flags & SIGNAL_UNKILLABLE)) {
+		s->flags = SIGNAL_GROUP_EXIT;
+		s->group_exit_code = sig;
+		s->group_stop_count = 0;
+		for_each_thread(p, i) {
+			i->jobctl &= ~JOBCTL_PENDING_MASK;
+			i->pending.signal |= sigmask(SIGKILL);
+			signal_wake_up(i, true);
+		}
+		return;
+	}
+	signal_wake_up(t, sig == SIGKILL);
+}
+
+static void fill_info(siginfo_t *to, int sig, const siginfo_t *info)
+{
+	if (info == SEND_SIG_NOINFO || info == SEND_SIG_PRIV) {
+		memset(to, 0, sizeof(*to));
+		to->si_signo = sig;
+		to->si_code = info == SEND_SIG_NOINFO ? SI_USER : SI_KERNEL;
+		if (info == SEND_SIG_NOINFO) {
+			to->k.pid = current->tgid;
+			to->k.uid = current->cred->uid;
+		}
+	} else {
+		*to = *info;
+		to->si_signo = sig;
+	}
+}
+
+/* The one door for all signals. 0, or -EAGAIN (queue of a real-time signal full). => siglock */
+static int send_signal_locked(int sig, const siginfo_t *info, struct task_struct *t, bool group, bool force)
+{
+	struct sigpending *p = group ? &t->signal->shared_pending : &t->pending;
+	struct sigqueue *q;
+	bool rt = sig >= SIGRTMIN;
+
+	lockdep_assert_held(&t->sighand->siglock);
+	if (!prepare_signal(sig, t, force))
+		return 0;
+	if (!rt && (p->signal & sigmask(sig)))
+		return 0;
+	/* SIGKILL has no handler that could look at the details. */
+	if (sig != SIGKILL && !(t->flags & PF_KTHREAD)) {
+		q = sigqueue_alloc(t, !rt && (info == SEND_SIG_NOINFO || info == SEND_SIG_PRIV || info->si_code >= 0));
+		if (q) {
+			fill_info(&q->info, sig, info);
+			list_add_tail(&q->list, &p->list);
+		} else if (rt && info != SEND_SIG_NOINFO && info != SEND_SIG_PRIV && info->si_code != SI_USER) {
+			return -EAGAIN;
+		}
+	}
+	p->signal |= sigmask(sig);
+	complete_signal(sig, t, group);
+	return 0;
+}
+
+/* As send_sig_info; signals from the kernel reach init too. */
+int do_send_sig_info(int sig, siginfo_t *info, struct task_struct *t, bool group)
+{
+	bool force = info == SEND_SIG_PRIV || (info != SEND_SIG_NOINFO && info->si_code == SI_KERNEL);
+	unsigned long flags;
+	int err;
+
+	lock_task_sighand(t, &flags);
+	err = send_signal_locked(sig, info, t, group, force);
+	unlock_task_sighand(t, flags);
+	return err;
+}
+
+int send_sig_info(int sig, siginfo_t *info, struct task_struct *t, bool group)
+{
+	if (!valid_signal(sig))
+		return -EINVAL;
+	return sig ? do_send_sig_info(sig, info, t, group) : 0;
+}
+
+int send_sig(int sig, struct task_struct *t, int priv)
+{
+	return send_sig_info(sig, priv ? SEND_SIG_PRIV : SEND_SIG_NOINFO, t, false);
+}
+
+enum sigqueue_result send_sigqueue(struct sigqueue *q, struct task_struct *t, bool group)
+{
+	enum sigqueue_result result = SIGQUEUE_IGNORED;
+	struct sigpending *p;
+	unsigned long flags;
+
+	lock_task_sighand(t, &flags);
+	p = group ? &t->signal->shared_pending : &t->pending;
+	if (!list_empty(&q->list)) {
+		result = SIGQUEUE_ALREADY;
+	} else if (prepare_signal(q->info.si_signo, t, false)) {
+		list_add_tail(&q->list, &p->list);
+		p->signal |= sigmask(q->info.si_signo);
+		complete_signal(q->info.si_signo, t, group);
+		result = SIGQUEUE_SENT;
+	}
+	unlock_task_sighand(t, flags);
+	return result;
+}
+
+struct sigqueue *sigqueue_alloc_for_timer(struct posix_timer *timer)
+{
+	struct sigqueue *q;
+
+	spin_lock_irq(&current->sighand->siglock);
+	q = sigqueue_alloc(current, false);
+	spin_unlock_irq(&current->sighand->siglock);
+	if (q) {
+		memset(&q->info, 0, sizeof(q->info));
+		INIT_LIST_HEAD(&q->list);
+		q->timer = timer;
+	}
+	return q;
+}
+
+void sigqueue_release_from_timer(struct sigqueue *q)
+{
+	bool queued;
+
+	spin_lock_irq(&current->sighand->siglock);
+	q->timer = NULL;
+	queued = !list_empty(&q->list);
+	spin_unlock_irq(&current->sighand->siglock);
+	if (!queued)
+		sigqueue_free(q);
+}
+
+/* ---- Permission, and targets by number ---- */
+
+static bool kill_ok_by_cred(struct task_struct *t)
+{
+	const struct cred *me = current->cred, *c;
+	bool ok;
+
+	spin_lock(&t->alloc_lock);
+	c = t->cred;
+	ok = me->euid == c->suid || me->euid == c->uid || me->uid == c->suid || me->uid == c->uid;
+	spin_unlock(&t->alloc_lock);
+	return ok || capable(CAP_KILL);
+}
+
+int check_kill_permission(int sig, siginfo_t *info, struct task_struct *t)
+{
+	if (!valid_signal(sig))
+		return -EINVAL;
+	if (!siginfo_from_user(info) || same_thread_group(current, t) || kill_ok_by_cred(t))
+		return 0;
+	if (sig == SIGCONT && task_session(current) == task_session(t))
+		return 0;
+	return -EPERM;
+}
+
+int group_send_sig_info(int sig, siginfo_t *info, struct task_struct *t)
+{
+	int err = check_kill_permission(sig, info, t);
+
+	if (!err && sig)
+		err = do_send_sig_info(sig, info, t, true);
+	return err;
+}
+
+/* One of several: a fork that is under way in T's process must not let its child escape. => tasklist_lock */
+static int group_send_one_of_many(int sig, siginfo_t *info, struct task_struct *t)
+{
+	unsigned long flags;
+
+	lock_task_sighand(t, &flags);
+	t->signal->group_kill_seq++;
+	unlock_task_sighand(t, flags);
+	return group_send_sig_info(sig, info, t);
+}
+
+int kill_pgrp_info_locked(int sig, siginfo_t *info, struct pid *pgrp)
+{
+	struct task_struct *p;
+	bool success = false;
+	int err = -ESRCH;
+
+	list_for_each_entry(p, &pgrp->tasks[PIDTYPE_PGID], pid_links[PIDTYPE_PGID]) {
+		err = group_send_one_of_many(sig, info, p);
+		success |= !err;
+	}
+	return success ? 0 : err;
+}
+
+int kill_pid_info(int sig, siginfo_t *info, struct pid *pid)
+{
+	struct task_struct *t;
+	int err = -ESRCH;
+
+	spin_lock(&tasklist_lock);
+	t = pid_task(pid, PIDTYPE_PID);
+	if (t)
+		err = group_send_sig_info(sig, info, t);
+	spin_unlock(&tasklist_lock);
+	return err;
+}
+
+/* ---- kill_pgrp from interrupts: a small queue and a thread ---- */
+
+#define NR_DEFERRED 16
+static struct deferred_kill { struct pid *pgrp; int sig; } deferred[NR_DEFERRED];	/* deferred_lock */
+static unsigned int deferred_head, deferred_tail;
+static DEFINE_SPINLOCK(deferred_lock);
+static DECLARE_WAIT_QUEUE_HEAD(deferred_wait);
+
+static int defer_kill(struct pid *pgrp, int sig)
+{
+	unsigned long flags;
+	bool room;
+
+	spin_lock_irqsave(&deferred_lock, flags);
+	room = deferred_head - deferred_tail < NR_DEFERRED;
+	if (room) {
+		deferred[deferred_head % NR_DEFERRED] = (struct deferred_kill){ get_pid(pgrp), sig };
+		deferred_head++;
+	}
+	spin_unlock_irqrestore(&deferred_lock, flags);
+	wake_up(&deferred_wait);
+	return room ? 0 : -EAGAIN;
+}
+
+static bool next_deferred(struct deferred_kill *k)
+{
+	unsigned long flags;
+	bool any;
+
+	spin_lock_irqsave(&deferred_lock, flags);
+	any = deferred_head != deferred_tail;
+	if (any)
+		*k = deferred[deferred_tail++ % NR_DEFERRED];
+	spin_unlock_irqrestore(&deferred_lock, flags);
+	return any;
+}
+
+static int deferred_kill_thread(void *arg)
+{
+	struct deferred_kill k;
+
+	for (;;) {
+		___wait_event(deferred_wait, READ_ONCE(deferred_head) != READ_ONCE(deferred_tail), TASK_IDLE, 0, -1);
+		while (next_deferred(&k)) {
+			kill_pgrp(k.pgrp, k.sig, 1);
+			put_pid(k.pgrp);
+		}
+	}
+	return 0;
+}
+
+static int start_deferred_kill(void)
+{
+	return kthread_run(deferred_kill_thread, NULL, "ksignald") ? 0 : -ENOMEM;
+}
+core_initcall(start_deferred_kill);
+
+int kill_pgrp(struct pid *pgrp, int sig, int priv)
+{
+	int err;
+
+	if (in_irq() || irqs_disabled())
+		return defer_kill(pgrp, sig);
+	spin_lock(&tasklist_lock);
+	err = kill_pgrp_info_locked(sig, priv ? SEND_SIG_PRIV : SEND_SIG_NOINFO, pgrp);
+	spin_unlock(&tasklist_lock);
+	return err;
+}
+
+/* ---- Faults of the running task ---- */
+
+static void force_sig_info(siginfo_t *info)
+{
+	struct task_struct *t = current;
+	struct sigaction_k *action = &t->sighand->action[info->si_signo - 1];
+	u64 bit = sigmask(info->si_signo);
+	unsigned long flags;
+
+	spin_lock_irqsave(&t->sighand->siglock, flags);
+	if ((t->blocked & bit) || action->handler == SIG_IGN) {
+		action->handler = SIG_DFL;
+		t->blocked &= ~bit;
+	}
+	/* Even init dies of its own faults. */
+	if (action->handler == SIG_DFL)
+		t->signal->flags &= ~SIGNAL_UNKILLABLE;
+	send_signal_locked(info->si_signo, info, t, false, true);
+	recalc_sigpending();
+	spin_unlock_irqrestore(&t->sighand->siglock, flags);
+}
+
+void force_sig(int sig)
+{
+	siginfo_t info;
+
+	fill_info(&info, sig, SEND_SIG_PRIV);
+	force_sig_info(&info);
+}
+
+void force_sig_fault(int sig, int code, void __user *addr)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = sig;
+	info.si_code = code;
+	info.fault.addr = addr;
+	force_sig_info(&info);
+}
+
+/* ---- Telling the parent ---- */
+
+static void child_info(siginfo_t *info, struct task_struct *t, int sig)
+{
+	u64 ut, st, sum;
+
+	memset(info, 0, sizeof(*info));
+	info->si_signo = sig;
+	info->k.pid = t->pid;
+	info->k.uid = t->cred->uid;
+	thread_group_cputime(t, &ut, &st, &sum);
+	info->k.utime = ns_to_clock_t(ut);
+	info->k.stime = ns_to_clock_t(st);
+}
+
+bool do_notify_parent(struct task_struct *t, int sig)
+{
+	struct task_struct *parent = t->parent;
+	int status = (t->signal->flags & SIGNAL_GROUP_EXIT) ? t->signal->group_exit_code : t->exit_code;
+	bool autoreap = false;
+	struct sigaction_k *sa;
+	unsigned long flags;
+	siginfo_t info;
+
+	lockdep_assert_held(&tasklist_lock);
+	child_info(&info, t, sig);
+	info.si_code = (status & 0x7f) ? CLD_KILLED : CLD_EXITED;
+	info.k.status = (status & 0x7f) ? (status & 0x7f) : status >> 8;
+	lock_task_sighand(parent, &flags);
+	sa = &parent->sighand->action[SIGCHLD - 1];
+	if (sig == SIGCHLD && (sa->handler == SIG_IGN || (sa->flags & SA_NOCLDWAIT))) {
+		/* POSIX: such a parent never waits. With NOCLDWAIT alone the signal is still sent. */
+		autoreap = true;
+		if (sa->handler == SIG_IGN)
+			sig = 0;
+	}
+	if (sig > 0 && valid_signal(sig))
+		send_signal_locked(sig, &info, parent, true, false);
+	wake_up_parent(t, parent);
+	unlock_task_sighand(parent, flags);
+	return autoreap;
+}
+
+/* T's process stopped or went on (WHY: CLD_*). => no siglock; takes tasklist_lock */
+static void do_notify_parent_cldstop(struct task_struct *t, int why)
+{
+	struct task_struct *parent;
+	struct sigaction_k *sa;
+	unsigned long flags;
+	siginfo_t info;
+
+	spin_lock(&tasklist_lock);
+	t = t->group_leader;
+	parent = t->real_parent;
+	child_info(&info, t, SIGCHLD);
+	info.si_code = why;
+	info.k.status = why == CLD_CONTINUED ? SIGCONT : (t->signal->group_exit_code & 0x7f);
+	lock_task_sighand(parent, &flags);
+	sa = &parent->sighand->action[SIGCHLD - 1];
+	if (sa->handler != SIG_IGN && !(sa->flags & SA_NOCLDSTOP))
+		send_signal_locked(SIGCHLD, &info, parent, true, false);
+	wake_up_all(&parent->signal->wait_chldexit);
+	unlock_task_sighand(parent, flags);
+	spin_unlock(&tasklist_lock);
+}
+
+/* ---- Stopping ---- */
+
+/* The current task takes part in the stop that is under way. True: it was the last one. => siglock */
+static bool participate_group_stop(struct task_struct *t)
+{
+	struct signal_struct *s = t->signal;
+	bool consume = t->jobctl & JOBCTL_STOP_CONSUME;
+
+	t->jobctl &= ~JOBCTL_PENDING_MASK;
+	if (!consume)
+		return false;
+	if (s->group_stop_count > 0)
+		s->group_stop_count--;
+	if (s->group_stop_count || (s->flags & SIGNAL_STOP_STOPPED))
+		return false;
+	s->flags = (s->flags & ~SIGNAL_STOP_MASK) | SIGNAL_STOP_STOPPED;
+	return true;
+}
+
+/* Ask all threads to stop by SIG. => siglock */
+static void start_group_stop(int sig)
+{
+	struct signal_struct *s = current->signal;
+	struct task_struct *t;
+
+	if (!(s->flags & SIGNAL_STOP_STOPPED))
+		s->group_exit_code = sig;
+	s->group_stop_count = 0;
+	for_each_thread(current, t) {
+		if (t->flags & PF_EXITING || (t != current && t->__state == TASK_STOPPED))
+			continue;
+		t->jobctl = (t->jobctl & ~JOBCTL_STOP_SIGMASK) | sig | JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME;
+		s->group_stop_count++;
+		if (t != current)
+			signal_wake_up(t, false);
+	}
+}
+
+/*
+ * Stop until SIGCONT, in the stop that is pending or (SIG not 0) in a new one. False: there is no reason (any
+ * more) to stop.
+ *
+ * => siglock, interrupts off; dropped if it returns true
+ */
+static bool do_signal_stop(int sig)
+{
+	struct sighand_struct *sh = current->sighand;
+	bool notify;
+
+	if (!(current->jobctl & JOBCTL_STOP_PENDING)) {
+		/* A SIGCONT or an exit may have come after we took the stop signal. */
+		if (!(current->jobctl & JOBCTL_STOP_DEQUEUED) || (current->signal->flags & SIGNAL_GROUP_EXIT) ||
+		    current->signal->group_exec_task)
+			return false;
+		start_group_stop(sig);
+	}
+	notify = participate_group_stop(current);
+	/* Under siglock: who ends the stop or kills us comes later and finds us STOPPED. */
+	set_special_state(TASK_STOPPED);
+	spin_unlock_irq(&sh->siglock);
+	if (notify)
+		do_notify_parent_cldstop(current, CLD_STOPPED);
+	schedule();
+	return true;
+}
+
+/* SIGCONT left a note that the parent is to be told. => siglock; true: it was dropped for that */
+static bool notify_continued(void)
+{
+	struct signal_struct *s = current->signal;
+	int why;
+
+	if (!(s->flags & (SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED)))
+		return false;
+	why = s->flags & SIGNAL_CLD_CONTINUED ? CLD_CONTINUED : CLD_STOPPED;
+	s->flags &= ~(SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED);
+	spin_unlock_irq(&current->sighand->siglock);
+	do_notify_parent_cldstop(current, why);
+	return true;
+}
+
+/* ---- Taking signals ---- */
+
+enum verdict { SIG_HANDLED, SIG_NOTHING, SIG_AGAIN, SIG_DIE };
+
+/* Stop signal SIG was taken and is not handled: DROP it, or stop. => siglock; kept iff SIG_NOTHING */
+static enum verdict stop_by_default(int sig)
+{
+	if (sig != SIGSTOP) {
+		/* Nobody could continue an orphaned group: POSIX forbids the terminal to stop it. */
+		spin_unlock_irq(&current->sighand->siglock);
+		if (is_current_pgrp_orphaned())
+			return SIG_AGAIN;
+		spin_lock_irq(&current->sighand->siglock);
+	}
+	return do_signal_stop(sig) ? SIG_AGAIN : SIG_NOTHING;
+}
+
+/* SIG was taken and its action is the default. => siglock; kept unless SIG_AGAIN */
+static enum verdict default_action(int sig)
+{
+	u64 bit = sigmask(sig);
+
+	if (bit & SIG_KERNEL_IGNORE_MASK)
+		return SIG_NOTHING;
+	if ((current->signal->flags & SIGNAL_UNKILLABLE) && !(bit & SIG_KERNEL_ONLY_MASK))
+		return SIG_NOTHING;
+	return (bit & SIG_KERNEL_STOP_MASK) ? stop_by_default(sig) : SIG_DIE;
+}
+
+/*
+ * Take signals until one asks for something. SIG_HANDLED: KSIG has a handler to call; SIG_NOTHING: none is left.
+ *
+ * => siglock, interrupts off; dropped if the result is SIG_AGAIN
+ */
+static enum verdict take_signals(struct ksignal *ksig)
+{
+	struct sigaction_k *action;
+	enum verdict v;
+
+	for (;;) {
+		if ((current->signal->flags & SIGNAL_GROUP_EXIT) || current->signal->group_exec_task) {
+			ksig->sig = SIGKILL;
+			return SIG_DIE;
+		}
+		if (current->jobctl & JOBCTL_STOP_PENDING) {
+			do_signal_stop(0);
+			return SIG_AGAIN;
+		}
+		ksig->sig = dequeue_signal(current->blocked, &ksig->info);
+		if (!ksig->sig)
+			return SIG_NOTHING;
+		action = &current->sighand->action[ksig->sig - 1];
+		if (action->handler == SIG_IGN)
+			continue;
+		if (action->handler != SIG_DFL) {
+			ksig->ka = *action;
+			if (action->flags & SA_RESETHAND)
+				action->handler = SIG_DFL;
+			return SIG_HANDLED;
+		}
+		v = default_action(ksig->sig);
+		if (v != SIG_NOTHING)
+			return v;
+	}
+}
+
+bool get_signal(struct ksignal *ksig)
+{
+	enum verdict v;
+
+	do {
+		spin_lock_irq(&current->sighand->siglock);
+		v = notify_continued() ? SIG_AGAIN : take_signals(ksig);
+	} while (v == SIG_AGAIN);
+	if (v == SIG_NOTHING)
+		recalc_sigpending();
+	spin_unlock_irq(&current->sighand->siglock);
+	if (v == SIG_DIE)
+		do_group_exit(ksig->sig);
+	return v == SIG_HANDLED;
+}
+
+/*
+ * T will not take the signals of MASK that wait for its process: wake other threads that do not block them.
+ * => siglock
+ */
+static void retarget_shared_pending_locked(struct task_struct *t, u64 mask)
+{
+	u64 left = t->signal->shared_pending.signal & mask;
+	struct task_struct *i;
+
+	for_each_thread(t, i) {
+		if (!left)
+			return;
+		if (i == t || (i->flags & PF_EXITING) || !(left & ~i->blocked))
+			continue;
+		left &= i->blocked;
+		if (!signal_pending(i))
+			signal_wake_up(i, false);
+	}
+}
+
+void set_current_blocked(u64 set)
+{
+	unsigned long flags;
+
+	set &= ~SIG_KERNEL_ONLY_MASK;
+	if (current->blocked == set)
+		return;
+	spin_lock_irqsave(&current->sighand->siglock, flags);
+	/* A signal for the process that was ours to take goes to another thread when we block it. */
+	if (signal_pending(current) && current->signal->nr_threads > 1)
+		retarget_shared_pending_locked(current, set & ~current->blocked);
+	current->blocked = set;
+	recalc_sigpending();
+	spin_unlock_irqrestore(&current->sighand->siglock, flags);
+}
+
+void set_user_sigmask_until_return(u64 set)
+{
+	current->saved_sigmask = current->blocked;
+	current->restore_sigmask = true;
+	set_current_blocked(set);
+}
+
+void restore_saved_sigmask(void)
+{
+	if (current->restore_sigmask) {
+		current->restore_sigmask = false;
+		set_current_blocked(current->saved_sigmask);
+	}
+}
+
+void signal_setup_done(bool failed, struct ksignal *ksig)
+{
+	u64 set;
+
+	if (failed) {
+		/* No room for the frame of a SIGSEGV handler either: then nothing can be told to it. */
+		if (ksig->sig == SIGSEGV) {
+			spin_lock_irq(&current->sighand->siglock);
+			current->sighand->action[SIGSEGV - 1].handler = SIG_DFL;
+			spin_unlock_irq(&current->sighand->siglock);
+		}
+		force_sig(SIGSEGV);
+		return;
+	}
+	/* What was saved for sigsuspend is in the frame now: sigreturn puts it back. */
+	current->restore_sigmask = false;
+	set = current->blocked | ksig->ka.mask;
+	if (!(ksig->ka.flags & SA_NODEFER))
+		set |= sigmask(ksig->sig);
+	set_current_blocked(set);
+	if (current->sas_ss_flags & SS_AUTODISARM) {
+		current->sas_ss_sp = 0;
+		current->sas_ss_size = 0;
+		current->sas_ss_flags = SS_DISABLE;
+	}
+}
+
+/* ---- Ends ---- */
+
+int zap_other_threads(struct task_struct *p)
+{
+	struct task_struct *t;
+	int n = 0;
+
+	p->signal->group_stop_count = 0;
+	for_each_thread(p, t) {
+		t->jobctl &= ~JOBCTL_PENDING_MASK;
+		if (t == p)
+			continue;
+		n++;
+		if (t->exit_state)
+			continue;
+		t->pending.signal |= sigmask(SIGKILL);
+		signal_wake_up(t, true);
+	}
+	return n;
+}
+
+/* From now on T takes no signals: hand on what was meant for the process, leave a stop that is under way. */
+void exit_signals(struct task_struct *t)
+{
+	bool notify = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&t->sighand->siglock, flags);
+	t->flags |= PF_EXITING;
+	if (!(t->signal->flags & SIGNAL_GROUP_EXIT) && signal_pending(t))
+		retarget_shared_pending_locked(t, ~0ULL);
+	if (t->jobctl & JOBCTL_STOP_PENDING)
+		notify = participate_group_stop(t);
+	spin_unlock_irqrestore(&t->sighand->siglock, flags);
+	if (notify)
+		do_notify_parent_cldstop(t, CLD_STOPPED);
+}
+
+void flush_signal_handlers(struct task_struct *t, bool force_default)
+{
+	int i;
+
+	for (i = 0; i < _NSIG; i++) {
+		struct sigaction_k *a = &t->sighand->action[i];
+		void __user *handler = a->handler;
+
+		memset(a, 0, sizeof(*a));
+		if (!force_default && handler == SIG_IGN)
+			a->handler = SIG_IGN;
+	}
+}
+
+void ignore_signals(struct task_struct *t)
+{
+	int i;
+
+	for (i = 0; i < _NSIG; i++)
+		t->sighand->action[i].handler = SIG_IGN;
+}

@@ -1,0 +1,93 @@
+/*
+ * mm/folio_lock.c - the folio lock: one bit in the flags, sleepers on a hashed wait queue.
+ *
+ * PG_waiters says that somebody may sleep, so that unlocking an uncontended folio touches no queue. Many folios
+ * share a queue; every sleeper on it is woken and looks again. Linux: mm/filemap.c (folio_wait_table).
+ */
+#include "kernel/init.h"
+#include "kernel/lib/hash.h"
+#include "kernel/locking/lockdep.h"
+#include "kernel/sched/sched.h"
+#include "mm/page.h"
+
+#define FOLIO_WAIT_BITS 8
+static wait_queue_head_t folio_wait_table[1 << FOLIO_WAIT_BITS];
+static struct lock_class folio_lock_class = { .name = "folio_lock", .kind = LOCK_OTHER };
+
+static int folio_wait_init(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(folio_wait_table); i++)
+		init_waitqueue_head(&folio_wait_table[i]);
+	return 0;
+}
+core_initcall(folio_wait_init);
+
+static wait_queue_head_t *folio_waitqueue(struct folio *f)
+{
+	return &folio_wait_table[hash_64((u64)f, FOLIO_WAIT_BITS)];
+}
+
+bool folio_trylock(struct folio *f)
+{
+	if (folio_test_set_locked(f))
+		return false;
+	lock_acquire(&folio_lock_class, f, 0, false, true, (unsigned long)__builtin_return_address(0));
+	return true;
+}
+
+/* Sleep until the bit could be set. 0, or -EINTR for a fatal signal in state KILLABLE. */
+static noinline int folio_lock_slow(struct folio *f, int state)
+{
+	wait_queue_head_t *wq = folio_waitqueue(f);
+	struct wait_queue_entry w;
+	int err = 0;
+
+	init_wait(&w);
+	for (;;) {
+		prepare_to_wait(wq, &w, state);
+		folio_set_waiters(f);
+		smp_mb();	/* against folio_unlock: one of us sees the other's bit */
+		if (!folio_test_set_locked(f))
+			break;
+		if (signal_pending_state(state, current)) {
+			err = -EINTR;
+			break;
+		}
+		schedule();
+	}
+	finish_wait(wq, &w);
+	return err;
+}
+
+static int folio_lock_state(struct folio *f, int state, unsigned long ip)
+{
+	int err = 0;
+
+	might_sleep();
+	if (folio_test_set_locked(f))
+		err = folio_lock_slow(f, state);
+	if (!err)
+		lock_acquire(&folio_lock_class, f, 0, false, false, ip);
+	return err;
+}
+
+void folio_lock(struct folio *f)
+{
+	folio_lock_state(f, TASK_UNINTERRUPTIBLE, (unsigned long)__builtin_return_address(0));
+}
+
+int folio_lock_killable(struct folio *f)
+{
+	return folio_lock_state(f, TASK_KILLABLE, (unsigned long)__builtin_return_address(0));
+}
+
+void folio_unlock(struct folio *f)
+{
+	KASSERT(folio_test_locked(f), "LOCK-3");
+	lock_release(&folio_lock_class, f);
+	folio_clear_locked(f);
+	if (folio_test_waiters(f)) {
+		folio_clear_waiters(f);
+		wake_up_all(folio_waitqueue(f));
+	}
+}

@@ -1,0 +1,340 @@
+/*
+ * mm/madvise.c - madvise(2) and process_madvise(2): what a program says it will or will not do with its memory.
+ *
+ *	act on the pages        DONTNEED, REMOVE, POPULATE_READ/WRITE      mmap lock for reading
+ *	change the VMA          DONTFORK, WIPEONFORK, HUGEPAGE, ...        mmap lock for writing, split and merge
+ *	hints without effect    WILLNEED, FREE, COLD, PAGEOUT: nothing is swapped yet, so keeping the pages is right
+ *
+ * Holes in the range: the mapped parts are done all the same, then ENOMEM. Linux: mm/madvise.c.
+ */
+#include "kernel/fs/fs.h"
+#include "kernel/lib/err.h"
+#include "kernel/sched/sched.h"
+#include "kernel/task/cred.h"
+#include "kernel/task/pid.h"
+#include "kernel/task/syscall.h"
+#include "mm/rmap.h"
+#include "mm/vma.h"
+
+enum {
+	MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8, MADV_REMOVE,
+	MADV_DONTFORK, MADV_DOFORK, MADV_HUGEPAGE = 14, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK,
+	MADV_KEEPONFORK, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_DONTNEED_LOCKED,
+	MADV_COLLAPSE,
+};
+
+#define FALLOC_KEEP_SIZE_PUNCH_HOLE 3
+#define VM_SPECIAL (VM_IO | VM_DONTEXPAND | VM_PFNMAP)
+
+static bool behavior_valid(int b)
+{
+	switch (b) {
+	case MADV_NORMAL ... MADV_DONTNEED:
+	case MADV_FREE ... MADV_DOFORK:
+	case MADV_HUGEPAGE ... MADV_DONTNEED_LOCKED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool needs_write_lock(int b)
+{
+	switch (b) {
+	case MADV_REMOVE:
+	case MADV_WILLNEED:
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+	case MADV_FREE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* ---- Advice that changes the VMA ---- */
+
+/* The flags that VMA has after advice B, or -EINVAL: not for this kind of mapping. */
+static int advised_flags(const struct vm_area_struct *vma, int b, vm_flags_t *flags)
+{
+	vm_flags_t f = vma->vm_flags;
+
+	switch (b) {
+	case MADV_NORMAL:
+		f &= ~(VM_RAND_READ | VM_SEQ_READ);
+		break;
+	case MADV_SEQUENTIAL:
+		f = (f & ~VM_RAND_READ) | VM_SEQ_READ;
+		break;
+	case MADV_RANDOM:
+		f = (f & ~VM_SEQ_READ) | VM_RAND_READ;
+		break;
+	case MADV_DONTFORK:
+		f |= VM_DONTCOPY;
+		break;
+	case MADV_DOFORK:
+		if (f & VM_IO)
+			return -EINVAL;
+		f &= ~VM_DONTCOPY;
+		break;
+	case MADV_WIPEONFORK:
+		if (vma->vm_file || (f & VM_SHARED))
+			return -EINVAL;
+		f |= VM_WIPEONFORK;
+		break;
+	case MADV_KEEPONFORK:
+		f &= ~VM_WIPEONFORK;
+		break;
+	case MADV_DONTDUMP:
+		f |= VM_DONTDUMP;
+		break;
+	case MADV_DODUMP:
+		if (f & VM_SPECIAL)
+			return -EINVAL;
+		f &= ~VM_DONTDUMP;
+		break;
+	case MADV_HUGEPAGE:
+		if (f & VM_SPECIAL)
+			return -EINVAL;
+		f = (f & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+		break;
+	case MADV_NOHUGEPAGE:
+		if (f & VM_SPECIAL)
+			return -EINVAL;
+		f = (f & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
+		break;
+	}
+	*flags = f;
+	return 0;
+}
+
+static int madvise_vma_flags(struct vm_area_struct *vma, unsigned long start, unsigned long end, int b)
+{
+	vm_flags_t flags;
+	int err = advised_flags(vma, b, &flags);
+
+	if (err)
+		return err;
+	vma = vma_modify_flags(vma, start, end, flags);
+	return IS_ERR(vma) ? (int)PTR_ERR(vma) : 0;
+}
+
+/* ---- Advice about the pages ---- */
+
+static int madvise_dontneed(struct vm_area_struct *vma, unsigned long start, unsigned long end, int b)
+{
+	/* MLK-6. */
+	if ((vma->vm_flags & VM_PFNMAP) || (b != MADV_DONTNEED_LOCKED && (vma->vm_flags & VM_LOCKED)))
+		return -EINVAL;
+	if (b == MADV_FREE)
+		return vma_is_anonymous(vma) ? 0 : -EINVAL;
+	zap_page_range_single(vma, start, end);
+	return 0;
+}
+
+/* Give the pages of a file back. => mmap lock held for reading, dropped and taken again */
+static int madvise_remove(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct file *f = vma->vm_file;
+	loff_t off;
+	long err;
+
+	if ((vma->vm_flags & VM_LOCKED) || !f)
+		return -EINVAL;
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
+		return -EACCES;
+	off = (loff_t)(linear_page_index(vma, start) << PAGE_SHIFT);
+	get_file(f);
+	mmap_read_unlock(mm);
+	err = f->f_op->fallocate ?
+	      f->f_op->fallocate(f, FALLOC_KEEP_SIZE_PUNCH_HOLE, off, (loff_t)(end - start)) : -EOPNOTSUPP;
+	fput(f);
+	mmap_read_lock(mm);
+	return (int)err;
+}
+
+static int madvise_vma(struct vm_area_struct *vma, unsigned long start, unsigned long end, int b)
+{
+	switch (b) {
+	case MADV_WILLNEED:
+		return 0;
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+	case MADV_FREE:
+		return madvise_dontneed(vma, start, end, b);
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return vma->vm_flags & (VM_LOCKED | VM_PFNMAP) ? -EINVAL : 0;
+	case MADV_REMOVE:
+		return madvise_remove(vma, start, end);
+	default:
+		return madvise_vma_flags(vma, start, end, b);
+	}
+}
+
+/* ---- The range ---- */
+
+/* => mmap lock held */
+static int madvise_range(struct mm_struct *mm, unsigned long start, unsigned long end, int b)
+{
+	int hole = 0, err;
+
+	while (start < end) {
+		/* By address each time: the VMA may have been merged, and REMOVE drops the lock. */
+		struct vm_area_struct *vma = find_vma(mm, start);
+		unsigned long stop;
+
+		if (!vma)
+			return -ENOMEM;
+		if (vma->vm_start > start) {
+			hole = -ENOMEM;
+			start = vma->vm_start;
+			continue;
+		}
+		stop = min(end, vma->vm_end);
+		err = madvise_vma(vma, start, stop, b);
+		if (err)
+			return err;
+		start = stop;
+	}
+	return hole;
+}
+
+/* MADV_POPULATE_*: errors are reported, unlike those of MAP_POPULATE. */
+static int madvise_populate(struct mm_struct *mm, unsigned long start, unsigned long end, bool write)
+{
+	int locked = 1, err = 0;
+
+	mmap_read_lock(mm);
+	while (start < end && !err) {
+		struct vm_area_struct *vma;
+		unsigned long stop;
+
+		if (!locked) {
+			mmap_read_lock(mm);
+			locked = 1;
+		}
+		vma = vma_lookup(mm, start);
+		if (!vma) {
+			err = -ENOMEM;
+			break;
+		}
+		stop = min(end, vma->vm_end);
+		err = faultin_page_range(vma, start, stop, write ? FOLL_WRITE : 0, &locked);
+		start = stop;
+	}
+	if (locked)
+		mmap_read_unlock(mm);
+	return err;
+}
+
+static int do_madvise(struct mm_struct *mm, unsigned long start, size_t len, int b)
+{
+	unsigned long end = start + PAGE_ALIGN(len);
+	int err;
+
+	if (!behavior_valid(b) || (start & ~PAGE_MASK) || (len && !PAGE_ALIGN(len)) || end < start)
+		return -EINVAL;
+	if (end == start)
+		return 0;
+	if (b == MADV_POPULATE_READ || b == MADV_POPULATE_WRITE)
+		return madvise_populate(mm, start, end, b == MADV_POPULATE_WRITE);
+	if (needs_write_lock(b)) {
+		if (mmap_write_lock_killable(mm))
+			return -EINTR;
+		err = madvise_range(mm, start, end, b);
+		mmap_write_unlock(mm);
+	} else {
+		mmap_read_lock(mm);
+		err = madvise_range(mm, start, end, b);
+		mmap_read_unlock(mm);
+	}
+	return err;
+}
+
+SYSCALL_DEFINE3(madvise, unsigned long, start, size_t, len, int, behavior)
+{
+	return do_madvise(current->mm, start, len, behavior);
+}
+
+/* ---- process_madvise ---- */
+
+#define UIO_MAXIOV 1024
+
+/* The task that a pidfd names, referenced; ERR_PTR. */
+static struct task_struct *pidfd_task(int pidfd)
+{
+	struct pid *pid = pidfd_get_pid(pidfd);
+	struct task_struct *t;
+
+	if (IS_ERR(pid))
+		return ERR_PTR(PTR_ERR(pid));
+	t = find_get_task_by_pid(pid_nr(pid));
+	put_pid(pid);
+	return t ? t : ERR_PTR(-ESRCH);
+}
+
+/* T's mm, referenced, if the current task may advise it so (RCL-25). ERR_PTR. */
+static struct mm_struct *advised_mm(struct task_struct *t, int behavior)
+{
+	struct mm_struct *mm = get_task_mm(t);
+	long err;
+
+	if (!mm)
+		return ERR_PTR(-ESRCH);
+	if (mm == current->mm)
+		return mm;
+	err = ptrace_may_access(t) ? 0 : -EACCES;
+	if (!err && behavior != MADV_COLD && behavior != MADV_PAGEOUT && behavior != MADV_WILLNEED &&
+	    behavior != MADV_COLLAPSE)
+		err = -EINVAL;
+	if (!err && !capable(CAP_SYS_NICE))
+		err = -EPERM;
+	if (!err)
+		return mm;
+	mmput(mm);
+	return ERR_PTR(err);
+}
+
+static long advise_vector(struct mm_struct *mm, const struct iovec __user *vec, size_t n, int behavior)
+{
+	long done = 0, err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		struct iovec v;
+
+		if (copy_from_user(&v, vec + i, sizeof(v)))
+			err = -EFAULT;
+		else
+			err = do_madvise(mm, (unsigned long)v.iov_base, v.iov_len, behavior);
+		if (!err)
+			done += (long)v.iov_len;
+	}
+	return done ? done : err;
+}
+
+SYSCALL_DEFINE5(process_madvise, int, pidfd, const struct iovec __user *, vec, size_t, vlen, int, behavior,
+		unsigned int, flags)
+{
+	struct task_struct *t;
+	struct mm_struct *mm;
+	long ret;
+
+	if (flags || vlen > UIO_MAXIOV)
+		return -EINVAL;
+	t = pidfd_task(pidfd);
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	mm = advised_mm(t, behavior);
+	if (IS_ERR(mm)) {
+		ret = PTR_ERR(mm);
+	} else {
+		ret = advise_vector(mm, vec, vlen, behavior);
+		mmput(mm);
+	}
+	put_task_struct(t);
+	return ret;
+}

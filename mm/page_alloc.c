@@ -1,0 +1,720 @@
+/*
+ * mm/page_alloc.c - the buddy allocator: 2^order contiguous frames, orders 0..10.
+ *
+ *	alloc_pages ──> per-CPU list (orders 0 and 9) ──> zone free lists, by order and mobility ──> fallback types
+ *	      │ nothing above the watermark
+ *	      └──> shrinkers ──> drain all CPUs ──> OOM killer ──> try again
+ *
+ * Free blocks lie on the list of their pageblock's present mobility type (MIG-8). An allocation that finds
+ * nothing on its own lists claims a whole pageblock of another type, or else steals one block (MIG-9). Per-CPU
+ * lists are touched with interrupts off by their own CPU only; zone->lock protects everything else.
+ *
+ * Linux: mm/page_alloc.c. Left out: NUMA, cgroups, CMA, high-atomic reserves.
+ */
+#include "arch-x86_64/smp.h"
+#include "kernel/lib/string.h"
+#include "kernel/sched/sched.h"
+#include "mm/internal.h"
+#include "mm/memblock.h"
+#include "mm/mm.h"
+#include "mm/vmstat.h"
+
+#define PCP_BATCH 32			/* pages moved between a per-CPU list and the zone at once */
+#define PCP_HIGH  128			/* order-0 pages a CPU keeps at most, per type */
+#define PCP_HUGE_HIGH 2			/* the same for order-9 blocks */
+#define PCP_KINDS 2			/* 0: order 0, 1: order 9 */
+
+struct pcp_list { struct list_head head; unsigned int count; };
+struct per_cpu_pages { struct pcp_list lists[PCP_KINDS][MIGRATE_TYPES]; };
+static __section(".data..percpu") struct per_cpu_pages pcps[MAX_NR_ZONES];
+
+int min_free_kbytes, watermark_scale_factor = 10;
+struct page *zero_page;
+static LIST_HEAD(shrinkers);
+static DEFINE_SPINLOCK(shrinker_lock);
+
+/* ---- Small questions about a frame ---- */
+
+struct zone *page_zone(const struct page *p)
+{
+	return &zones[p->flags >> PAGE_ZONE_SHIFT];
+}
+
+static u8 *pageblock_type(const struct page *p)
+{
+	struct zone *z = page_zone(p);
+	return &z->pageblock_types[(page_to_pfn(p) - z->start_pfn) >> PAGEBLOCK_ORDER];
+}
+
+enum migratetype get_pageblock_migratetype(const struct page *p)
+{
+	return *pageblock_type(p);
+}
+
+static inline enum migratetype gfp_migratetype(gfp_t gfp)
+{
+	return (gfp & __GFP_MOVABLE) ? MIGRATE_MOVABLE : (gfp & __GFP_RECLAIMABLE) ? MIGRATE_RECLAIMABLE : MIGRATE_UNMOVABLE;
+}
+
+static inline int pcp_kind(unsigned int order)
+{
+	return order == 0 ? 0 : order == HPAGE_PMD_ORDER ? 1 : -1;
+}
+
+/* ---- Poisoning: a write to a free frame is found when the frame is next used ---- */
+
+#ifndef RELEASE
+#define PAGE_POISON 0xaaaaaaaaaaaaaaaaUL
+#define PAGE_IS_POISONED 1UL		/* memmap_spare: the contents are the pattern */
+
+static void poison_pages(struct page *p, unsigned int order)
+{
+	for (unsigned long i = 0; i < (1UL << order); i++) {
+		u64 n = PAGE_SIZE / 8;
+		void *va = page_address(p + i);
+
+		__asm__ volatile("rep stosq" : "+D"(va), "+c"(n) : "a"(PAGE_POISON) : "memory");
+		p[i].memmap_spare = PAGE_IS_POISONED;
+	}
+}
+
+static void unpoison_pages(struct page *p, unsigned int order)
+{
+	for (unsigned long i = 0; i < (1UL << order); i++) {
+		const u64 *w = page_address(p + i);
+		u64 n = PAGE_SIZE / 8;
+		bool same;
+
+		if (p[i].memmap_spare != PAGE_IS_POISONED)
+			continue;
+		__asm__ volatile("repe scasq" : "+D"(w), "+c"(n), "=@cce"(same) : "a"(PAGE_POISON) : "memory");
+		if (!same)
+			panic("BUG poison: free page pfn %#lx was written at offset %#lx: %#lx", page_to_pfn(p + i),
+			      (unsigned long)((char *)(w - 1) - (char *)page_address(p + i)), (unsigned long)w[-1]);
+		p[i].memmap_spare = 0;
+	}
+}
+#else
+static inline void poison_pages(struct page *p, unsigned int order) { }
+static inline void unpoison_pages(struct page *p, unsigned int order) { }
+#endif
+
+/* ---- Free lists of a zone. => zone->lock held ---- */
+
+static void add_to_free_list(struct zone *z, struct page *p, unsigned int order, enum migratetype mt)
+{
+	p->private = order;
+	p->page_type = (unsigned)PGTY_buddy << 24;
+	list_add(&p->lru, &z->free_area[order].free_list[mt]);
+	z->free_area[order].nr_free++;
+}
+
+static void del_from_free_list(struct zone *z, struct page *p, unsigned int order)
+{
+	list_del(&p->lru);
+	atomic_set(&p->_mapcount, -1);
+	p->private = 0;
+	z->free_area[order].nr_free--;
+}
+
+static inline bool page_is_buddy(const struct page *p, unsigned int order)
+{
+	return page_is_type(p, PGTY_buddy) && p->private == order;
+}
+
+/* Merge upwards as far as the buddies are free; whole pageblocks take the type of the one just freed (MIG-10). */
+static void __free_one_page(struct zone *z, struct page *p, unsigned int order, enum migratetype mt)
+{
+	unsigned long pfn = page_to_pfn(p);
+
+	atomic_long_add(1L << order, &z->free_pages);
+	while (order < MAX_PAGE_ORDER) {
+		unsigned long buddy_pfn = find_buddy_pfn(pfn, order);
+		struct page *buddy = pfn_to_page(buddy_pfn);
+
+		if (!page_is_buddy(buddy, order))
+			break;
+		del_from_free_list(z, buddy, order);
+		if (order >= PAGEBLOCK_ORDER)
+			*pageblock_type(buddy) = mt;
+		pfn &= buddy_pfn;
+		order++;
+	}
+	add_to_free_list(z, pfn_to_page(pfn), order, mt);
+}
+
+/* Take the block P of HIGH apart until ORDER is left; the upper halves go back to the lists of MT. */
+static void expand(struct zone *z, struct page *p, unsigned int order, unsigned int high, enum migratetype mt)
+{
+	while (high > order) {
+		high--;
+		add_to_free_list(z, p + (1UL << high), high, mt);
+	}
+	atomic_long_sub(1L << order, &z->free_pages);
+}
+
+static struct page *rmqueue_smallest(struct zone *z, unsigned int order, enum migratetype mt)
+{
+	for (unsigned int o = order; o < NR_PAGE_ORDERS; o++) {
+		struct page *p = list_first_entry_or_null(&z->free_area[o].free_list[mt], struct page, lru);
+
+		if (!p)
+			continue;
+		del_from_free_list(z, p, o);
+		expand(z, p, order, o, mt);
+		return p;
+	}
+	return NULL;
+}
+
+/* ---- Fallback to other types (MIG-9). => zone->lock held ---- */
+
+static const enum migratetype fallbacks[MIGRATE_TYPES][2] = {
+	[MIGRATE_UNMOVABLE]   = { MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE },
+	[MIGRATE_MOVABLE]     = { MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE },
+	[MIGRATE_RECLAIMABLE] = { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE },
+};
+
+/* Count free and compatible pages of the pageblock around P for a request of type MT. */
+static unsigned long pageblock_good_pages(struct page *p, enum migratetype mt)
+{
+	struct page *start = pfn_to_page(page_to_pfn(p) & ~(PAGEBLOCK_NR_PAGES - 1UL));
+	bool block_movable = *pageblock_type(p) == MIGRATE_MOVABLE;
+	unsigned long good = 0;
+
+	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; ) {
+		struct page *q = start + i;
+
+		if (page_is_type(q, PGTY_buddy)) {
+			good += 1UL << q->private;
+			i += 1UL << q->private;
+			continue;
+		}
+		if (mt == MIGRATE_MOVABLE)
+			good += test_bit(PG_lru, &q->flags);
+		else if (block_movable)
+			good += !test_bit(PG_lru, &q->flags);
+		i++;
+	}
+	return good;
+}
+
+/* The pageblock of P becomes MT: its free blocks move to MT's lists. */
+static void claim_pageblock(struct zone *z, struct page *p, enum migratetype mt)
+{
+	struct page *start = pfn_to_page(page_to_pfn(p) & ~(PAGEBLOCK_NR_PAGES - 1UL));
+
+	*pageblock_type(p) = mt;
+	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; ) {
+		struct page *q = start + i;
+
+		if (!page_is_type(q, PGTY_buddy)) {
+			i++;
+			continue;
+		}
+		list_move_tail(&q->lru, &z->free_area[q->private].free_list[mt]);
+		i += 1UL << q->private;
+	}
+}
+
+/* Claim first, from the largest block down; a Movable request only down to order 4. */
+static struct page *rmqueue_claim(struct zone *z, unsigned int order, enum migratetype mt, bool whole_only)
+{
+	unsigned int lowest = whole_only ? PAGEBLOCK_ORDER : mt == MIGRATE_MOVABLE ? 4 : 0;
+
+	for (int o = MAX_PAGE_ORDER; o >= (int)max(order, lowest); o--) {
+		for (int i = 0; i < 2; i++) {
+			enum migratetype from = fallbacks[mt][i];
+			struct page *p = list_first_entry_or_null(&z->free_area[o].free_list[from], struct page, lru);
+
+			if (!p)
+				continue;
+			if (o >= PAGEBLOCK_ORDER) {
+				for (unsigned long n = 0; n < (1UL << o); n += PAGEBLOCK_NR_PAGES)
+					*pageblock_type(p + n) = mt;
+				list_move(&p->lru, &z->free_area[o].free_list[mt]);
+			} else if (pageblock_good_pages(p, mt) >= PAGEBLOCK_NR_PAGES / 2) {
+				claim_pageblock(z, p, mt);
+			} else {
+				continue;
+			}
+			return rmqueue_smallest(z, order, mt);
+		}
+	}
+	return NULL;
+}
+
+/* Steal the smallest sufficient block; its pageblock keeps its type, and so do the pieces left over. */
+static struct page *rmqueue_steal(struct zone *z, unsigned int order, enum migratetype mt)
+{
+	for (unsigned int o = order; o < NR_PAGE_ORDERS; o++) {
+		for (int i = 0; i < 2; i++) {
+			enum migratetype from = fallbacks[mt][i];
+			struct page *p = list_first_entry_or_null(&z->free_area[o].free_list[from], struct page, lru);
+
+			if (!p)
+				continue;
+			del_from_free_list(z, p, o);
+			expand(z, p, order, o, from);
+			return p;
+		}
+	}
+	return NULL;
+}
+
+enum fallback_mode { FALLBACK_WHOLE, FALLBACK_ALL };
+
+static struct page *__rmqueue(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)
+{
+	struct page *p = rmqueue_smallest(z, order, mt);
+
+	if (!p)
+		p = rmqueue_claim(z, order, mt, mode == FALLBACK_WHOLE);
+	if (!p && mode == FALLBACK_ALL)
+		p = rmqueue_steal(z, order, mt);
+	return p;
+}
+
+/* ---- Per-CPU lists. => interrupts off ---- */
+
+static struct pcp_list *this_pcp_list(struct zone *z, int kind, enum migratetype mt)
+{
+	struct pcp_list *l = &this_cpu_ptr(pcps)[z - zones].lists[kind][mt];
+
+	if (unlikely(!l->head.next))
+		INIT_LIST_HEAD(&l->head);
+	return l;
+}
+
+static struct page *rmqueue_pcp(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)
+{
+	int kind = pcp_kind(order);
+	struct pcp_list *l = this_pcp_list(z, kind, mt);
+	struct page *p;
+
+	if (!l->count) {
+		spin_lock(&z->lock);
+		for (int n = kind ? 1 : PCP_BATCH; n > 0; n--) {
+			p = __rmqueue(z, order, mt, mode);
+			if (!p)
+				break;
+			list_add_tail(&p->lru, &l->head);
+			l->count++;
+		}
+		spin_unlock(&z->lock);
+		if (!l->count)
+			return NULL;
+	}
+	p = list_first_entry(&l->head, struct page, lru);
+	list_del(&p->lru);
+	l->count--;
+	return p;
+}
+
+static void pcp_trim(struct zone *z, struct pcp_list *l, unsigned int order, unsigned int keep)
+{
+	spin_lock(&z->lock);
+	while (l->count > keep) {
+		struct page *p = list_last_entry(&l->head, struct page, lru);
+
+		list_del(&p->lru);
+		l->count--;
+		__free_one_page(z, p, order, *pageblock_type(p));
+	}
+	spin_unlock(&z->lock);
+}
+
+static void drain_local_pages(void *unused)
+{
+	for (int t = 0; t < MAX_NR_ZONES; t++)
+		for (int kind = 0; kind < PCP_KINDS; kind++)
+			for (int mt = 0; mt < MIGRATE_TYPES; mt++)
+				if (zones[t].present_pages)
+					pcp_trim(&zones[t], this_pcp_list(&zones[t], kind, mt), kind ? HPAGE_PMD_ORDER : 0, 0);
+}
+
+void drain_all_pages(void)
+{
+	smp_call_function_mask(cpu_online_mask, drain_local_pages, NULL);
+}
+
+static unsigned long pcp_pages(const struct zone *z)
+{
+	unsigned long n = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		for (int mt = 0; mt < MIGRATE_TYPES; mt++)
+			n += per_cpu_ptr(pcps, cpu)[z - zones].lists[0][mt].count +
+			     ((unsigned long)per_cpu_ptr(pcps, cpu)[z - zones].lists[1][mt].count << HPAGE_PMD_ORDER);
+	return n;
+}
+
+unsigned long nr_free_pages(void)
+{
+	unsigned long n = 0;
+	struct zone *z;
+
+	for_each_populated_zone(z)
+		n += atomic_long_read(&z->free_pages) + pcp_pages(z);
+	return n;
+}
+
+unsigned long totalram_pages(void)
+{
+	return zones[ZONE_DMA32].managed_pages + zones[ZONE_NORMAL].managed_pages;
+}
+
+/* ---- Freeing ---- */
+
+#define PAGE_FLAGS_CHECK_AT_FREE \
+	(BIT(PG_locked) | BIT(PG_lru) | BIT(PG_writeback) | BIT(PG_swapcache) | BIT(PG_reserved) | BIT(PG_mlocked))
+#define PAGE_FLAGS_KEEP (3UL << PAGE_ZONE_SHIFT)
+
+static void bad_page(struct page *p, const char *field)
+{
+	panic("BUG FOL-12: bad page state at free: %s (pfn %#lx flags %#lx mapcount %d refcount %d mapping %#lx)", field,
+	      page_to_pfn(p), p->flags, atomic_read(&p->_mapcount) + 1, atomic_read(&p->_refcount), (unsigned long)p->mapping);
+}
+
+static void check_free_page(struct page *p)
+{
+	if (atomic_read(&p->_refcount) != 0)
+		bad_page(p, "reference count");
+	if (atomic_read(&p->_mapcount) != -1)
+		bad_page(p, page_is_type(p, PGTY_buddy) ? "freed twice" : "mapcount");
+	if (p->flags & PAGE_FLAGS_CHECK_AT_FREE)
+		bad_page(p, "flags");
+}
+
+/* A large folio ceases to be one: FOL-12's checks on the second descriptor, then plain frames again. */
+static void destroy_compound(struct page *p, unsigned int order)
+{
+	struct folio *f = (struct folio *)p;
+
+	if (atomic_read(&f->_large_mapcount) != -1)
+		bad_page(p, "total mapcount");
+	if (atomic_read(&f->_nr_pages_mapped) != 0)
+		bad_page(p, "mapped pages");
+	if (atomic_read(&f->_pincount) != 0)
+		bad_page(p, "pin count");
+	if (f->_mm_ids != 0 || f->_mm_id_mapcount[0] != -1 || f->_mm_id_mapcount[1] != -1)
+		bad_page(p, "owner slots");
+	if (atomic_read(&f->_entire_mapcount) != -1)
+		bad_page(p, "entire mapcount");
+	if (order > 1 && !list_empty(&f->_deferred_list))
+		bad_page(p, "deferred list");
+	for (unsigned long i = 1; i < (1UL << order); i++) {
+		struct page *t = p + i;
+
+		memset(&t->lru, 0, offsetof(struct page, _mapcount) - offsetof(struct page, lru));
+		t->flags &= PAGE_FLAGS_KEEP;
+		atomic_set(&t->_mapcount, -1);
+		t->memmap_spare = 0;	/* overlays the folio's entire mapcount and pins */
+	}
+}
+
+void free_frozen_pages(struct page *p, unsigned int order)
+{
+	struct zone *z = page_zone(p);
+	enum migratetype mt;
+	unsigned long flags;
+
+	if (test_bit(PG_head, &p->flags))
+		destroy_compound(p, order);
+	check_free_page(p);
+	p->flags &= PAGE_FLAGS_KEEP;
+	p->mapping = NULL;
+	poison_pages(p, order);
+	local_irq_save(flags);
+	count_vm_events(PGFREE, 1L << order);
+	mt = *pageblock_type(p);
+	if (pcp_kind(order) >= 0) {
+		struct pcp_list *l = this_pcp_list(z, pcp_kind(order), mt);
+		unsigned int high = order ? PCP_HUGE_HIGH : PCP_HIGH;
+
+		list_add(&p->lru, &l->head);
+		if (++l->count > high)
+			pcp_trim(z, l, order, order ? high - 1 : high - PCP_BATCH);
+	} else {
+		spin_lock(&z->lock);
+		__free_one_page(z, p, order, *pageblock_type(p));
+		spin_unlock(&z->lock);
+	}
+	local_irq_restore(flags);
+}
+
+void free_unref_list(struct list_head *list)
+{
+	struct page *p, *n;
+
+	list_for_each_entry_safe(p, n, list, lru)
+		free_frozen_pages(p, 0);
+	INIT_LIST_HEAD(list);
+}
+
+void __free_pages(struct page *p, unsigned int order)
+{
+	if (p && atomic_dec_and_test(&p->_refcount))
+		free_frozen_pages(p, order);
+}
+
+void free_pages(unsigned long va, unsigned int order)
+{
+	if (va)
+		__free_pages(virt_to_page(va), order);
+}
+
+void free_boot_range(unsigned long pfn, unsigned long end)
+{
+	while (pfn < end) {
+		unsigned int order = pfn ? min(__builtin_ctzl(pfn), MAX_PAGE_ORDER) : MAX_PAGE_ORDER;
+		struct page *p = pfn_to_page(pfn);
+		struct zone *z = page_zone(p);
+		unsigned long flags;
+
+		while (pfn + (1UL << order) > end)
+			order--;
+		for (unsigned long i = 0; i < (1UL << order); i++) {
+			p[i].flags &= PAGE_FLAGS_KEEP;
+			atomic_set(&p[i]._refcount, 0);
+		}
+		spin_lock_irqsave(&z->lock, flags);
+		z->managed_pages += 1UL << order;
+		__free_one_page(z, p, order, *pageblock_type(p));
+		spin_unlock_irqrestore(&z->lock, flags);
+		pfn += 1UL << order;
+	}
+}
+
+/* ---- Watermarks (RCL-8, RCL-9) ---- */
+
+static unsigned long int_sqrt(unsigned long x)
+{
+	unsigned long r = 0;
+
+	for (unsigned long bit = 1UL << 31; bit; bit >>= 1)
+		if ((r + bit) * (r + bit) <= x)
+			r += bit;
+	return r;
+}
+
+void setup_zone_watermarks(void)
+{
+	unsigned long total = totalram_pages();
+	struct zone *z;
+
+	for_each_populated_zone(z) {
+		unsigned long wmin = (unsigned long)min_free_kbytes / 4 * z->managed_pages / max(total, 1UL);
+		unsigned long step = max(wmin / 4, z->managed_pages * watermark_scale_factor / 10000);
+
+		z->watermark[WMARK_MIN] = wmin;
+		z->watermark[WMARK_LOW] = wmin + step;
+		z->watermark[WMARK_HIGH] = wmin + 2 * step;
+	}
+}
+
+void setup_watermarks(void)
+{
+	min_free_kbytes = clamp(int_sqrt(16 * totalram_pages() * 4), 128UL, 262144UL);
+	setup_zone_watermarks();
+}
+
+static bool zone_watermark_ok(struct zone *z, unsigned int order, unsigned long mark, gfp_t gfp)
+{
+	long free = atomic_long_read(&z->free_pages) - ((1L << order) - 1);
+
+	/* Requests that Normal could serve leave this much of DMA32 to those that need it. */
+	if (z == &zones[ZONE_DMA32] && !(gfp & __GFP_DMA32))
+		mark += zones[ZONE_NORMAL].managed_pages / 256;
+	return free > (long)mark;
+}
+
+/* ---- Allocating ---- */
+
+static struct page *rmqueue(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)
+{
+	unsigned long flags;
+	struct page *p;
+
+	local_irq_save(flags);
+	if (pcp_kind(order) >= 0) {
+		p = rmqueue_pcp(z, order, mt, mode);
+	} else {
+		spin_lock(&z->lock);
+		p = __rmqueue(z, order, mt, mode);
+		spin_unlock(&z->lock);
+	}
+	if (p)
+		count_vm_events(z == &zones[ZONE_DMA32] ? PGALLOC_DMA32 : PGALLOC_NORMAL, 1L << order);
+	local_irq_restore(flags);
+	return p;
+}
+
+enum alloc_reserve { RESERVE_LOW, RESERVE_MIN, RESERVE_ATOMIC, RESERVE_OOM, RESERVE_NONE };
+
+static unsigned long reserve_mark(const struct zone *z, enum alloc_reserve r)
+{
+	switch (r) {
+	case RESERVE_LOW:    return z->watermark[WMARK_LOW];
+	case RESERVE_MIN:    return z->watermark[WMARK_MIN];
+	case RESERVE_ATOMIC: return z->watermark[WMARK_MIN] * 3 / 8;
+	case RESERVE_OOM:    return z->watermark[WMARK_MIN] / 2;
+	default:	     return 0;
+	}
+}
+
+static struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, enum alloc_reserve reserve)
+{
+	enum migratetype mt = gfp_migratetype(gfp);
+	int top = (gfp & __GFP_DMA32) ? ZONE_DMA32 : ZONE_NORMAL;
+	/* With Normal present, claim whole blocks in every zone before anything worse in the first (MIG-9). */
+	bool two_rounds = top == ZONE_NORMAL && zones[ZONE_NORMAL].present_pages;
+
+	for (int mode = two_rounds ? FALLBACK_WHOLE : FALLBACK_ALL; mode <= FALLBACK_ALL; mode++) {
+		for (int t = top; t >= 0; t--) {
+			struct zone *z = &zones[t];
+			struct page *p;
+
+			if (!z->present_pages || !zone_watermark_ok(z, order, reserve_mark(z, reserve), gfp))
+				continue;
+			p = rmqueue(z, order, mt, mode);
+			if (p)
+				return p;
+		}
+	}
+	return NULL;
+}
+
+static bool is_oom_victim(void)
+{
+	return test_bit(TIF_MEMDIE, &current->ti_flags);
+}
+
+/* The fast attempt failed. Make room, or find out that there is none (RCL-14, RCL-27, RCL-29). */
+static noinline struct page *alloc_pages_slow(gfp_t gfp, unsigned int order)
+{
+	bool can_wait = (gfp & __GFP_DIRECT_RECLAIM) && !(current->flags & PF_MEMALLOC);
+	bool drained = false;
+	struct page *p;
+
+	for (;;) {
+		p = get_page_from_freelist(gfp, order, (gfp & __GFP_HIGH) ? RESERVE_ATOMIC : RESERVE_MIN);
+		if (p)
+			return p;
+		if ((current->flags & PF_MEMALLOC) && !(gfp & __GFP_NOMEMALLOC))
+			return get_page_from_freelist(gfp, order, RESERVE_NONE);
+		if (is_oom_victim() || fatal_signal_pending(current)) {
+			p = get_page_from_freelist(gfp, order, RESERVE_OOM);
+			if (p || !(gfp & __GFP_NOFAIL))
+				return p;
+		}
+		if (!can_wait)
+			return NULL;
+		might_sleep();
+		if (!drained) {
+			drain_all_pages();
+			drained = true;
+			continue;
+		}
+		if (shrink_slab(32))
+			continue;
+		if (!(gfp & __GFP_NOFAIL) && (order > 3 || (gfp & (__GFP_NORETRY | __GFP_RETRY_MAYFAIL))))
+			return NULL;
+		if (!out_of_memory(gfp, order) && !(gfp & __GFP_NOFAIL))
+			return NULL;
+		drained = false;
+	}
+}
+
+static void prep_compound(struct page *p, unsigned int order)
+{
+	struct folio *f = (struct folio *)p;
+
+	for (unsigned long i = 1; i < (1UL << order); i++)
+		p[i].compound_head = (unsigned long)p | 1;
+	set_bit(PG_head, &p->flags);
+	f->_order = order;
+	f->_mm_ids = 0;
+	f->_mm_id_mapcount[0] = f->_mm_id_mapcount[1] = -1;
+	atomic_set(&f->_large_mapcount, -1);
+	atomic_set(&f->_nr_pages_mapped, 0);
+	atomic_set(&f->_pincount, 0);
+	atomic_set(&f->_entire_mapcount, -1);
+	if (order > 1)
+		INIT_LIST_HEAD(&f->_deferred_list);
+}
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	struct page *p;
+
+	if (WARN_ON_ONCE(order > MAX_PAGE_ORDER))
+		return NULL;
+	p = get_page_from_freelist(gfp, order, RESERVE_LOW);
+	if (unlikely(!p))
+		p = alloc_pages_slow(gfp, order);
+	if (unlikely(!p))
+		return NULL;
+	KASSERT_EQ(atomic_read(&p->_refcount), 0, "FOL-2");
+	unpoison_pages(p, order);
+	p->private = 0;
+	p->mapping = NULL;
+	if (gfp & __GFP_ZERO)
+		for (unsigned long i = 0; i < (1UL << order); i++)
+			clear_page(page_address(p + i));
+	if (order && (gfp & __GFP_COMP))
+		prep_compound(p, order);
+	atomic_set(&p->_refcount, 1);
+	return p;
+}
+
+struct folio *folio_alloc(gfp_t gfp, unsigned int order)
+{
+	return (struct folio *)alloc_pages(gfp | __GFP_COMP, order);
+}
+
+unsigned long __get_free_pages(gfp_t gfp, unsigned int order)
+{
+	struct page *p = alloc_pages(gfp, order);
+	return p ? (unsigned long)page_address(p) : 0;
+}
+
+/* ---- Contents ---- */
+
+void clear_page(void *va)
+{
+	u64 n = PAGE_SIZE / 8;
+	__asm__ volatile("rep stosq" : "+D"(va), "+c"(n) : "a"(0UL) : "memory");
+}
+
+void copy_page(void *to, const void *from)
+{
+	u64 n = PAGE_SIZE / 8;
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+void zero_page_init(void)
+{
+	zero_page = pfn_to_page(memblock_alloc(PAGE_SIZE, PAGE_SIZE, ~0UL) >> PAGE_SHIFT);
+}
+
+/* ---- Caches that can give memory back ---- */
+
+void register_shrinker(struct shrinker *s)
+{
+	spin_lock(&shrinker_lock);
+	list_add_tail(&s->list, &shrinkers);
+	spin_unlock(&shrinker_lock);
+}
+
+unsigned long shrink_slab(unsigned long nr)
+{
+	unsigned long freed = 0;
+	struct shrinker *s;
+
+	/* Registered at boot, never removed: walking without the lock is safe. */
+	list_for_each_entry(s, &shrinkers, list)
+		freed += s->scan(nr);
+	return freed;
+}

@@ -1,0 +1,304 @@
+/*
+ * mm/smaps.c - the pages of one address space: smaps, smaps_rollup (ABI-10, ABI-11), pagemap (ABI-12).
+ *
+ * A page is private if its own mapcount is 1; Pss divides it among its mappings, in 12 more bits of precision so
+ * that thirds add up. Linux: fs/proc/task_mmu.c.
+ */
+#include "arch-x86_64/uaccess.h"
+#include "kernel/fs/pseudofs.h"
+#include "kernel/init.h"
+#include "kernel/sched/sched.h"
+#include "kernel/task/cred.h"
+#include "mm/memory.h"
+#include "mm/proc_vma.h"
+#include "mm/rmap.h"
+#include "mm/slab.h"
+
+#define PSS_SHIFT 12
+
+struct mem_size_stats {		/* bytes; pss_*: bytes << PSS_SHIFT */
+	unsigned long rss, shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, lazyfree, swap;
+	u64 pss, pss_anon, pss_file, pss_shmem, pss_dirty, pss_locked, swap_pss;
+};
+
+static int page_mapcount(const struct page *page)
+{
+	return atomic_read(&page->_mapcount) + 1;
+}
+
+static void account_page(struct mem_size_stats *s, struct page *page, bool young, bool dirty, bool locked)
+{
+	struct folio *f = page_folio(page);
+	int mapcount = page_mapcount(page);
+	bool private = mapcount < 2 || folio_ref_count(f) == 1;
+	u64 pss = ((u64)PAGE_SIZE << PSS_SHIFT) / (private ? 1 : mapcount);
+
+	dirty |= folio_test_dirty(f);
+	s->rss += PAGE_SIZE;
+	s->pss += pss;
+	if (folio_test_anon(f)) {
+		s->anonymous += PAGE_SIZE;
+		s->pss_anon += pss;
+		if (!folio_test_swapbacked(f) && !dirty)
+			s->lazyfree += PAGE_SIZE;
+	} else if (folio_test_swapbacked(f)) {
+		s->pss_shmem += pss;
+	} else {
+		s->pss_file += pss;
+	}
+	if (locked)
+		s->pss_locked += pss;
+	if (young || folio_test_referenced(f))
+		s->referenced += PAGE_SIZE;
+	if (dirty)
+		s->pss_dirty += pss;
+	if (private)
+		*(dirty ? &s->private_dirty : &s->private_clean) += PAGE_SIZE;
+	else
+		*(dirty ? &s->shared_dirty : &s->shared_clean) += PAGE_SIZE;
+}
+
+static int smaps_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+{
+	struct vm_area_struct *vma = walk->vma;
+	spinlock_t *ptl;
+	pte_t *pte = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
+
+	if (!pte)
+		return 0;
+	for (pte_t *p = pte; addr < end; addr += PAGE_SIZE, p++) {
+		pte_t e = ptep_get(p);
+		struct page *page = pte_present(e) ? vm_normal_page(vma, addr, e) : NULL;
+
+		if (page)
+			account_page(walk->private, page, pte_young(e), pte_dirty(e), vma->vm_flags & VM_LOCKED);
+	}
+	pte_unmap_unlock(pte, ptl);
+	cond_resched();
+	return 0;
+}
+
+/* => mmap lock held */
+static void gather_vma(struct vm_area_struct *vma, struct mem_size_stats *s)
+{
+	struct mm_walk walk = { .pmd_entry = smaps_pmd, .mm = vma->vm_mm, .vma = vma, .private = s };
+
+	walk_page_range(vma->vm_mm, vma->vm_start, vma->vm_end, &walk);
+}
+
+static void show_kb(struct seq_file *m, const char *name, unsigned long bytes)
+{
+	seq_printf(m, "%-16s%8lu kB\n", name, bytes >> 10);
+}
+
+static void show_stats(struct seq_file *m, const struct mem_size_stats *s, bool rollup)
+{
+	show_kb(m, "Rss:", s->rss);
+	show_kb(m, "Pss:", s->pss >> PSS_SHIFT);
+	show_kb(m, "Pss_Dirty:", s->pss_dirty >> PSS_SHIFT);
+	if (rollup) {
+		show_kb(m, "Pss_Anon:", s->pss_anon >> PSS_SHIFT);
+		show_kb(m, "Pss_File:", s->pss_file >> PSS_SHIFT);
+		show_kb(m, "Pss_Shmem:", s->pss_shmem >> PSS_SHIFT);
+	}
+	show_kb(m, "Shared_Clean:", s->shared_clean);
+	show_kb(m, "Shared_Dirty:", s->shared_dirty);
+	show_kb(m, "Private_Clean:", s->private_clean);
+	show_kb(m, "Private_Dirty:", s->private_dirty);
+	show_kb(m, "Referenced:", s->referenced);
+	show_kb(m, "Anonymous:", s->anonymous);
+	show_kb(m, "KSM:", 0);
+	show_kb(m, "LazyFree:", s->lazyfree);
+	show_kb(m, "AnonHugePages:", 0);
+	show_kb(m, "ShmemPmdMapped:", 0);
+	show_kb(m, "FilePmdMapped:", 0);
+	show_kb(m, "Shared_Hugetlb:", 0);
+	show_kb(m, "Private_Hugetlb:", 0);
+	show_kb(m, "Swap:", s->swap);
+	show_kb(m, "SwapPss:", s->swap_pss >> PSS_SHIFT);
+	show_kb(m, "Locked:", s->pss_locked >> PSS_SHIFT);
+}
+
+static void show_vm_flags(struct seq_file *m, vm_flags_t flags)
+{
+	static const struct { vm_flags_t bit; char text[3]; } names[] = {
+		{ VM_READ, "rd" }, { VM_WRITE, "wr" }, { VM_EXEC, "ex" }, { VM_SHARED, "sh" }, { VM_MAYREAD, "mr" },
+		{ VM_MAYWRITE, "mw" }, { VM_MAYEXEC, "me" }, { VM_MAYSHARE, "ms" }, { VM_GROWSDOWN, "gd" }, { VM_PFNMAP, "pf" },
+		{ VM_LOCKED, "lo" }, { VM_IO, "io" }, { VM_SEQ_READ, "sr" }, { VM_RAND_READ, "rr" }, { VM_DONTCOPY, "dc" },
+		{ VM_DONTEXPAND, "de" }, { VM_LOCKONFAULT, "lf" }, { VM_ACCOUNT, "ac" }, { VM_NORESERVE, "nr" },
+		{ VM_WIPEONFORK, "wf" }, { VM_DONTDUMP, "dd" }, { VM_HUGEPAGE, "hg" }, { VM_NOHUGEPAGE, "nh" },
+	};
+
+	seq_puts(m, "VmFlags: ");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (flags & names[i].bit)
+			seq_printf(m, "%s ", names[i].text);
+	seq_putc(m, '\n');
+}
+
+static int smaps_show(struct seq_file *m, void *v)
+{
+	struct vm_area_struct *vma = v;
+	struct mem_size_stats s = { 0 };
+
+	gather_vma(vma, &s);
+	proc_vma_header(m, vma);
+	show_kb(m, "Size:", vma->vm_end - vma->vm_start);
+	show_kb(m, "KernelPageSize:", PAGE_SIZE);
+	show_kb(m, "MMUPageSize:", PAGE_SIZE);
+	show_stats(m, &s, false);
+	seq_printf(m, "%-16s%8u\n", "THPeligible:", 0);
+	show_vm_flags(m, vma->vm_flags);
+	return 0;
+}
+
+static const struct seq_operations smaps_seq = {
+	.start = proc_vma_start, .next = proc_vma_next, .stop = proc_vma_stop, .show = smaps_show,
+};
+
+static int rollup_show(struct seq_file *m, void *data)
+{
+	struct mm_struct *mm = get_task_mm(m->task);
+	struct mem_size_stats s = { 0 };
+	unsigned long first = 0, last = 0;
+	struct vm_area_struct *vma;
+	int err;
+
+	if (!mm)
+		return -ESRCH;
+	err = mmap_read_lock_killable(mm);
+	if (!err) {
+		for_each_vma(mm, vma) {
+			if (!last)
+				first = vma->vm_start;
+			last = vma->vm_end;
+			gather_vma(vma, &s);
+		}
+		mmap_read_unlock(mm);
+	}
+	mmput(mm);
+	if (err)
+		return err;
+	size_t line = m->count;
+	seq_printf(m, "%08lx-%08lx ---p 00000000 00:00 0 ", first, last);
+	seq_pad_to(m, line, 73);
+	seq_puts(m, "[rollup]\n");
+	show_stats(m, &s, true);
+	return 0;
+}
+
+/* ---- pagemap ---- */
+
+#define PM_EXCLUSIVE	BIT(56)
+#define PM_FILE		BIT(61)
+#define PM_PRESENT	BIT(63)
+#define PM_CHUNK	512		/* entries looked up under one lock */
+
+struct pagemap_read { u64 *buf; unsigned long start; bool show_pfn; };
+
+static u64 pagemap_entry(struct vm_area_struct *vma, unsigned long addr, pte_t e, bool show_pfn)
+{
+	struct page *page;
+	u64 v;
+
+	if (!pte_present(e))
+		return 0;
+	v = PM_PRESENT | (show_pfn ? pte_pfn(e) : 0);
+	page = vm_normal_page(vma, addr, e);
+	if (!page)
+		return v;
+	if (!folio_test_anon(page_folio(page)))
+		v |= PM_FILE;
+	if (page_mapcount(page) == 1)
+		v |= PM_EXCLUSIVE;
+	return v;
+}
+
+static int pagemap_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+{
+	struct pagemap_read *r = walk->private;
+	spinlock_t *ptl;
+	pte_t *pte = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
+
+	if (!pte)
+		return 0;
+	for (pte_t *p = pte; addr < end; addr += PAGE_SIZE, p++)
+		r->buf[(addr - r->start) >> PAGE_SHIFT] = pagemap_entry(walk->vma, addr, ptep_get(p), r->show_pfn);
+	pte_unmap_unlock(pte, ptl);
+	return 0;
+}
+
+/* Entries for NR pages from START on; holes stay 0. */
+static int pagemap_chunk(struct mm_struct *mm, u64 *buf, unsigned long start, unsigned long nr, bool show_pfn)
+{
+	struct pagemap_read r = { .buf = buf, .start = start, .show_pfn = show_pfn };
+	struct mm_walk walk = { .pmd_entry = pagemap_pmd, .mm = mm, .private = &r };
+	int err = mmap_read_lock_killable(mm);
+
+	if (err)
+		return err;
+	for (unsigned long i = 0; i < nr; i++)
+		buf[i] = 0;
+	walk_page_range(mm, start, start + nr * PAGE_SIZE, &walk);
+	mmap_read_unlock(mm);
+	return 0;
+}
+
+static ssize_t pagemap_read(struct file *f, struct iov_iter *to, loff_t *pos)
+{
+	bool show_pfn = f->f_cred->euid == 0;
+	struct mm_struct *mm;
+	ssize_t done = 0, err = 0;
+	u64 *buf;
+
+	if ((*pos | to->count) & 7)
+		return -EINVAL;
+	mm = get_task_mm(pseudo_task(f));
+	if (!mm)
+		return 0;
+	buf = kmalloc(PM_CHUNK * 8, GFP_KERNEL);
+	if (!buf)
+		err = -ENOMEM;
+	while (!err && to->count) {
+		unsigned long vpn = (u64)*pos / 8, limit = TASK_SIZE_MAX >> PAGE_SHIFT, nr;
+
+		if (vpn >= limit)
+			break;
+		nr = min(min(to->count / 8, (size_t)PM_CHUNK), limit - vpn);
+		err = pagemap_chunk(mm, buf, vpn << PAGE_SHIFT, nr, show_pfn);
+		if (err)
+			break;
+		if (copy_to_iter(buf, nr * 8, to) != nr * 8) {
+			err = -EFAULT;
+			break;
+		}
+		done += nr * 8;
+		*pos += nr * 8;
+	}
+	kfree(buf);
+	mmput(mm);
+	return done ? done : err;
+}
+
+static loff_t pagemap_llseek(struct file *f, loff_t off, int whence)
+{
+	if (whence == 1)
+		off += f->f_pos;
+	else if (whence != 0)
+		return -EINVAL;
+	return f->f_pos = off;
+}
+
+static const struct file_operations pagemap_fops = { .read = pagemap_read, .llseek = pagemap_llseek };
+static const struct pseudo_ops smaps_ops = { .seq = &smaps_seq };
+static const struct pseudo_ops rollup_ops = { .show = rollup_show };
+static const struct pseudo_ops pagemap_ops = { .fops = &pagemap_fops };
+
+static int smaps_init(void)
+{
+	proc_pid_create("smaps", 0444, &smaps_ops, NULL, PROC_PID_PTRACE);
+	proc_pid_create("smaps_rollup", 0444, &rollup_ops, NULL, PROC_PID_PTRACE);
+	proc_pid_create("pagemap", 0400, &pagemap_ops, NULL, PROC_PID_PTRACE);
+	return 0;
+}
+fs_initcall(smaps_init);

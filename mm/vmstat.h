@@ -1,0 +1,56 @@
+/*
+ * mm/vmstat.h - event counters and page-state gauges, as /proc/vmstat shows them (ABI-1).
+ *
+ * Both are per CPU and cheap; count_vm_event from any context. Sums are exact when the machine is at rest.
+ */
+#ifndef MM_VMSTAT_H
+#define MM_VMSTAT_H
+
+#include "arch-x86_64/percpu.h"
+#include "kernel/lib/atomic.h"
+
+/* Order and names of /proc/vmstat: X(enumerator, "text"). */
+#define NODE_STAT_LIST(X)							\
+	X(NR_FREE_PAGES, nr_free_pages)						\
+	X(NR_INACTIVE_ANON, nr_inactive_anon) X(NR_ACTIVE_ANON, nr_active_anon)	\
+	X(NR_INACTIVE_FILE, nr_inactive_file) X(NR_ACTIVE_FILE, nr_active_file)	\
+	X(NR_UNEVICTABLE, nr_unevictable) X(NR_MLOCK, nr_mlock)			\
+	X(NR_SLAB_RECLAIMABLE, nr_slab_reclaimable) X(NR_SLAB_UNRECLAIMABLE, nr_slab_unreclaimable) \
+	X(NR_ISOLATED_ANON, nr_isolated_anon) X(NR_ISOLATED_FILE, nr_isolated_file) \
+	X(NR_ANON_MAPPED, nr_anon_pages) X(NR_FILE_MAPPED, nr_mapped)		\
+	X(NR_FILE_PAGES, nr_file_pages) X(NR_FILE_DIRTY, nr_dirty) X(NR_WRITEBACK, nr_writeback) \
+	X(NR_SHMEM, nr_shmem) X(NR_KERNEL_STACK_KB, nr_kernel_stack)		\
+	X(NR_PAGETABLE, nr_page_table_pages) X(NR_SWAPCACHE, nr_swapcached)	\
+	X(NR_FOLL_PIN_ACQUIRED, nr_foll_pin_acquired) X(NR_FOLL_PIN_RELEASED, nr_foll_pin_released)
+#define VM_EVENT_LIST(X)							\
+	X(PGPGIN, pgpgin) X(PGPGOUT, pgpgout) X(PSWPIN, pswpin) X(PSWPOUT, pswpout)	\
+	X(PGALLOC_DMA, pgalloc_dma) X(PGALLOC_DMA32, pgalloc_dma32) X(PGALLOC_NORMAL, pgalloc_normal) X(PGALLOC_MOVABLE, pgalloc_movable) \
+	X(ALLOCSTALL_DMA, allocstall_dma) X(ALLOCSTALL_DMA32, allocstall_dma32) X(ALLOCSTALL_NORMAL, allocstall_normal) X(ALLOCSTALL_MOVABLE, allocstall_movable) \
+	X(PGFREE, pgfree) X(PGACTIVATE, pgactivate) X(PGDEACTIVATE, pgdeactivate) X(PGLAZYFREE, pglazyfree) \
+	X(PGFAULT, pgfault) X(PGMAJFAULT, pgmajfault) X(PGLAZYFREED, pglazyfreed) X(PGREUSE, pgreuse)	\
+	X(OOM_KILL, oom_kill) X(DROP_PAGECACHE, drop_pagecache) X(DROP_SLAB, drop_slab)	\
+	X(UNEVICTABLE_PGMLOCKED, unevictable_pgs_mlocked) X(UNEVICTABLE_PGMUNLOCKED, unevictable_pgs_munlocked) \
+	X(NR_TLB_REMOTE_FLUSH, nr_tlb_remote_flush) X(NR_TLB_REMOTE_FLUSH_RECEIVED, nr_tlb_remote_flush_received) \
+	X(NR_TLB_LOCAL_FLUSH_ALL, nr_tlb_local_flush_all) X(NR_TLB_LOCAL_FLUSH_ONE, nr_tlb_local_flush_one)	\
+	X(SWAP_RA, swap_ra) X(SWAP_RA_HIT, swap_ra_hit) X(SWPIN_ZERO, swpin_zero) X(SWPOUT_ZERO, swpout_zero)
+
+#define __ENUM(e, t) e,
+enum node_stat_item { NODE_STAT_LIST(__ENUM) NR_NODE_STAT_ITEMS };
+enum vm_event_item { VM_EVENT_LIST(__ENUM) NR_VM_EVENT_ITEMS };
+#undef __ENUM
+
+struct vm_event_state { unsigned long event[NR_VM_EVENT_ITEMS]; };
+DECLARE_PER_CPU(struct vm_event_state, vm_event_states);
+static inline void count_vm_events(enum vm_event_item i, long n)
+{
+	__asm__ volatile("addq %1, %%gs:%0" : "+m"(vm_event_states.event[i]) : "r"(n) : "memory", "cc");
+}
+static inline void count_vm_event(enum vm_event_item i) { count_vm_events(i, 1); }
+unsigned long vm_event_sum(enum vm_event_item i);
+
+/* Gauges: one global atomic each is enough for our CPU counts (NR_FREE_PAGES is computed when read). */
+extern atomic_long_t vm_node_stat[NR_NODE_STAT_ITEMS];
+static inline void mod_node_page_state(enum node_stat_item i, long n) { atomic_long_add(n, &vm_node_stat[i]); }
+unsigned long node_page_state(enum node_stat_item i);
+
+#endif

@@ -1,0 +1,1 @@
+"""The commands that tools/gdb/init.py loads."""
