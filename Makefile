@@ -75,10 +75,11 @@ $(O)/obj/%.S.o: %.S $(O)/flags
 # Linked twice: the first link gives the addresses for the table of function names in the second.
 LINK := $(LD) -nostdlib -static -z max-page-size=0x1000 --build-id=none --no-warn-rwx-segments -T linker.ld
 $(O)/quire.elf: $(OBJ) linker.ld tools/kallsyms.py
-	$(LINK) -S -o $(O)/quire.nosyms $(OBJ)
-	$(NM) -n $(O)/quire.nosyms | $(PYTHON) tools/kallsyms.py > $(O)/kallsyms.S
-	$(CC) -c -o $(O)/kallsyms.o $(O)/kallsyms.S
-	$(LINK) -o $@ $(OBJ) $(O)/kallsyms.o
+	@echo '  LD  $@'
+	@$(LINK) -S -o $(O)/quire.nosyms $(OBJ)
+	@$(NM) -n $(O)/quire.nosyms | $(PYTHON) tools/kallsyms.py > $(O)/kallsyms.S
+	@$(CC) -c -o $(O)/kallsyms.o $(O)/kallsyms.S
+	@$(LINK) -o $@ $(OBJ) $(O)/kallsyms.o
 
 # Rewritten only when the flags or the list of sources differ from last time.
 FLAGS_NOW := $(CC) $(CFLAGS) | $(USERCC) $(USERCFLAGS)

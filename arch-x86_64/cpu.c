@@ -58,6 +58,7 @@ struct ist_stack { u8 space[IST_STACK_SIZE - 16]; unsigned long cpu_offset, unus
 
 __section(".data..percpu.page_aligned") __aligned(PAGE_SIZE) struct ist_stack ist_stacks[NR_IST];
 DEFINE_PER_CPU(struct tss, cpu_tss);
+DEFINE_PER_CPU(unsigned int, relax_count);
 static DEFINE_PER_CPU(u64, cpu_gdt[GDT_ENTRIES]);
 
 unsigned long per_cpu_offset[NR_CPUS];

@@ -4,9 +4,20 @@
 #ifndef ARCH_PROCESSOR_H
 #define ARCH_PROCESSOR_H
 
-#include "kernel/lib/types.h"
+#include "arch-x86_64/percpu.h"
 
-static inline void cpu_relax(void) { __asm__ volatile("pause" : : : "memory"); }
+/*
+ * For loops that wait for another CPU. In QEMU's TCG each pause instruction takes the CPU's thread out of the
+ * emulation and through QEMU's one big lock, which the CPU that is waited for may need (for its APIC) to get on.
+ * Hence only every 256th call is a real pause; with all CPUs in one host thread that is what lets the others run.
+ */
+DECLARE_PER_CPU(unsigned int, relax_count);	/* cpu.c */
+static inline void cpu_relax(void)
+{
+	this_cpu_inc(relax_count);
+	if ((this_cpu_read(relax_count) & 255) == 0)
+		__asm__ volatile("pause" : : : "memory");
+}
 static inline u64 rdtsc(void)
 {
 	u32 lo, hi;

@@ -9,6 +9,7 @@
  * itself as an initcall (kernel/init.h). Linux: init/main.c.
  */
 #include "arch-x86_64/irqflags.h"
+#include "arch-x86_64/processor.h"
 #include "arch-x86_64/setup.h"
 #include "arch-x86_64/smp.h"
 #include "kernel/fs/fs.h"
@@ -24,6 +25,7 @@
 
 extern const initcall_t _initcall_start[], _initcall_end[];
 
+static u64 entry_tsc;		/* when start_kernel began: how long a boot takes is worth watching */
 static const char *rdinit = "/init";
 
 static int rdinit_param(char *value)
@@ -68,7 +70,7 @@ static void __noreturn no_init(int err)
 static int run_init(const char *path)
 {
 	argv_init[0] = (char *)path;
-	pr_info("Run %s as init process\n", path);
+	pr_info("Run %s as init process, %llu TSC ticks after entry\n", path, (unsigned long long)(rdtsc() - entry_tsc));
 	return kernel_execve(path, (const char *const *)argv_init, (const char *const *)envp_init);
 }
 
@@ -97,6 +99,7 @@ static int kernel_init(void *unused)
 
 void start_kernel(void)
 {
+	entry_tsc = rdtsc();
 	this_cpu_write(current_task, &init_task);
 	early_serial_init();
 	boot_info_init();

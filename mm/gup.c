@@ -1,16 +1,16 @@
 /*
  * mm/gup.c - getting user pages: references on the frames behind user addresses.
  *
- *	get_user_pages_fast   own mm: lockless walk with interrupts off; what it cannot get ──┐
- *	get_user_pages_remote any mm, mmap lock held ───────────────────────────────────────┴─> __get_user_pages
- *	                                                                                        follow_page, else a fault
+ *	get_user_pages_fast   own mm: lockless, interrupts off; what it does not get ──┐
+ *	get_user_pages_remote any mm, mmap lock held ─────────────────────────────┴─> __get_user_pages:
+ *	                                                                              follow_page, or a fault
  *
- * Two kinds of holding on (PIN-1): GET raises the reference count and promises only that the frame stays allocated; PIN
- * can be told apart by others and promises that the frame stays the process's page, so it wants an exclusive one
- * (PIN-5) and makes fork copy early (COW-22).
+ * Two kinds of holding on (PIN-1): GET raises the reference count and promises only that the frame stays
+ * allocated; PIN can be told apart by others and promises that the frame stays the process's page, so it
+ * wants an exclusive one (PIN-5) and makes fork copy early (COW-22).
  *
- * The fast walk takes no lock. Interrupts off keep tables from being freed (LOCK-7). A racing unmap or fork is noticed
- * because the entry is read again after the reference was taken (PIN-7). Linux: mm/gup.c.
+ * The fast walk takes no lock. Interrupts off keep tables from being freed (LOCK-7). A racing unmap or fork
+ * is noticed because the entry is read again after the reference was taken (PIN-7). Linux: mm/gup.c.
  */
 #include "arch-x86_64/irqflags.h"
 #include "kernel/lib/err.h"
@@ -69,8 +69,8 @@ static void ungrab_page(struct page *page, unsigned int flags)
 }
 
 /*
- * PIN-5: a read-only pin of a page that is not exclusive must first get the process a page of its own. VMA is NULL in
- * the fast walk, which then errs on the safe side.
+ * PIN-5: a read-only pin of a page that is not exclusive must first get the process a page of its own. VMA
+ * is NULL in the fast walk, which then errs on the safe side.
  */
 static bool gup_must_unshare(struct vm_area_struct *vma, unsigned int flags, struct page *page)
 {
@@ -94,7 +94,8 @@ static bool can_follow_write(pte_t pte, struct page *page, struct vm_area_struct
 }
 
 /* Decide about one present PTE: its page, grabbed, NULL: fault first, -EMLINK: unshare first. => ptl held */
-static struct page *follow_present_pte(struct vm_area_struct *vma, unsigned long addr, pte_t pte, unsigned int flags)
+static struct page *follow_present_pte(struct vm_area_struct *vma, unsigned long addr, pte_t pte,
+				       unsigned int flags)
 {
 	struct page *page = vm_normal_page(vma, addr, pte);
 
@@ -107,7 +108,8 @@ static struct page *follow_present_pte(struct vm_area_struct *vma, unsigned long
 	}
 	if (gup_must_unshare(vma, flags, page))
 		return ERR_PTR(-EMLINK);
-	KASSERT((flags & (FOLL_PIN | FOLL_WRITE)) != (FOLL_PIN | FOLL_WRITE) || !folio_test_anon(page_folio(page)) ||
+	KASSERT((flags & (FOLL_PIN | FOLL_WRITE)) != (FOLL_PIN | FOLL_WRITE) ||
+		!folio_test_anon(page_folio(page)) ||
 		PageAnonExclusive(page), "PIN-5");
 	if (flags & (FOLL_GET | FOLL_PIN))
 		grab_page(vma->vm_mm, page, flags);
@@ -134,7 +136,8 @@ static struct page *follow_page(struct vm_area_struct *vma, unsigned long addr, 
 }
 
 /* 0: look again. -EAGAIN: the lock was dropped (*LOCKED = 0). Other errors are the caller's result. */
-static int faultin_page(struct vm_area_struct *vma, unsigned long addr, unsigned int flags, bool unshare, int *locked)
+static int faultin_page(struct vm_area_struct *vma, unsigned long addr, unsigned int flags, bool unshare,
+			int *locked)
 {
 	unsigned int fault_flags = FAULT_FLAG_REMOTE;
 	vm_fault_t ret;
@@ -167,7 +170,8 @@ static int check_vma_flags(struct vm_area_struct *vma, unsigned int flags)
 }
 
 /* One page, by as many faults as it takes. ERR_PTR(-EAGAIN): the lock was dropped. */
-static struct page *get_one_page(struct vm_area_struct *vma, unsigned long addr, unsigned int flags, int *locked)
+static struct page *get_one_page(struct vm_area_struct *vma, unsigned long addr, unsigned int flags,
+				 int *locked)
 {
 	struct page *page;
 	int err;
@@ -186,8 +190,8 @@ static struct page *get_one_page(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /*
- * Pages from START on, until NR, an error, or a dropped lock (*LOCKED = 0; LOCKED NULL: it may not be dropped). Returns
- * how many, or -errno (-EAGAIN: dropped) if not one. PAGES may be NULL: fault in only.
+ * Pages from START on, until NR, an error, or a dropped lock (*LOCKED = 0; LOCKED NULL: it may not be
+ * dropped). Returns how many, or -errno (-EAGAIN: dropped) if not one. PAGES may be NULL: fault in only.
  */
 static long __get_user_pages(struct mm_struct *mm, unsigned long start, unsigned long nr, unsigned int flags,
 			     struct page **pages, int *locked)
@@ -221,7 +225,8 @@ static long gup_retry(struct mm_struct *mm, unsigned long start, unsigned long n
 	long got;
 
 	for (;;) {
-		got = __get_user_pages(mm, start + (done << PAGE_SHIFT), nr - done, flags, pages ? pages + done : NULL,
+		got = __get_user_pages(mm, start + (done << PAGE_SHIFT), nr - done, flags,
+				       pages ? pages + done : NULL,
 				       locked);
 		if (got > 0)
 			done += (unsigned long)got;
@@ -237,8 +242,8 @@ static long gup_retry(struct mm_struct *mm, unsigned long start, unsigned long n
 	return done ? (long)done : got;
 }
 
-long get_user_pages_remote(struct mm_struct *mm, unsigned long start, unsigned long nr, unsigned int gup_flags,
-			   struct page **pages, int *locked)
+long get_user_pages_remote(struct mm_struct *mm, unsigned long start, unsigned long nr,
+			   unsigned int gup_flags, struct page **pages, int *locked)
 {
 	int local = 1;
 	long got;
@@ -279,7 +284,8 @@ static struct page *gup_fast_pte(pmd_t *pmdp, pmd_t pmd, pte_t *ptep, unsigned i
 	pte_t pte = ptep_get(ptep);			/* B1 */
 	struct page *page;
 
-	if (!(pte.v & _PAGE_PRESENT) || pte_special(pte) || ((flags & FOLL_WRITE) && !pte_write(pte)))	/* B2 */
+	/* B2 */
+	if (!(pte.v & _PAGE_PRESENT) || pte_special(pte) || ((flags & FOLL_WRITE) && !pte_write(pte)))
 		return NULL;
 	page = pfn_to_page(pte_pfn(pte));
 	if (!try_grab_folio(page, flags))		/* B3 */
@@ -356,8 +362,8 @@ long get_user_pages_fast(unsigned long start, int nr, unsigned int gup_flags, st
 	if (done == nr)
 		return done;
 	mmap_read_lock(mm);
-	got = gup_retry(mm, start + ((unsigned long)done << PAGE_SHIFT), (unsigned long)(nr - done), gup_flags,
-			pages + done, &locked);
+	got = gup_retry(mm, start + ((unsigned long)done << PAGE_SHIFT), (unsigned long)(nr - done),
+			gup_flags, pages + done, &locked);
 	if (locked)
 		mmap_read_unlock(mm);
 	if (got < 0)
@@ -398,7 +404,8 @@ int access_remote_vm(struct mm_struct *mm, unsigned long addr, void *buf, int le
 	if (mmap_read_lock_killable(mm))
 		return 0;
 	while (done < len) {
-		n = access_one_page(mm, addr + (unsigned long)done, (char *)buf + done, len - done, gup_flags);
+		n = access_one_page(mm, addr + (unsigned long)done, (char *)buf + done, len - done,
+				    gup_flags);
 		if (!n)
 			break;
 		done += n;

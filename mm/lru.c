@@ -52,6 +52,8 @@ static void lru_flush_batch(struct folio_batch *b)
 {
 	unsigned long flags;
 
+	if (!b->nr)
+		return;
 	spin_lock_irqsave(&lru_lock, flags);
 	for (unsigned int i = 0; i < b->nr; i++)
 		lru_add_locked(b->folios[i]);

@@ -1,9 +1,10 @@
 /*
- * mm/madvise.c - madvise(2) and process_madvise(2): what a program says it will or will not do with its memory.
+ * mm/madvise.c - madvise(2) and process_madvise(2): what a program says it will or will not do with its
+ * memory.
  *
  *	act on the pages        DONTNEED, REMOVE, POPULATE_READ/WRITE      mmap lock for reading
- *	change the VMA          DONTFORK, WIPEONFORK, HUGEPAGE, ...        mmap lock for writing, split and merge
- *	hints without effect    WILLNEED, FREE, COLD, PAGEOUT: nothing is swapped yet, so keeping the pages is right
+ *	change the VMA          DONTFORK, WIPEONFORK, HUGEPAGE, ...        mmap lock for writing
+ *	hints without effect    WILLNEED, FREE, COLD, PAGEOUT: without swap, keeping the pages is right
  *
  * Holes in the range: the mapped parts are done all the same, then ENOMEM. Linux: mm/madvise.c.
  */
@@ -18,9 +19,9 @@
 
 enum {
 	MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8, MADV_REMOVE,
-	MADV_DONTFORK, MADV_DOFORK, MADV_HUGEPAGE = 14, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK,
-	MADV_KEEPONFORK, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_DONTNEED_LOCKED,
-	MADV_COLLAPSE,
+	MADV_DONTFORK, MADV_DOFORK, MADV_HUGEPAGE = 14, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP,
+	MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
+	MADV_DONTNEED_LOCKED, MADV_COLLAPSE,
 };
 
 #define FALLOC_KEEP_SIZE_PUNCH_HOLE 3

@@ -11,9 +11,10 @@
  *	      present, write ────────> do_wp_page ─┬─ wp_page_reuse  exclusive, or nobody else has it
  *	                                           └─ wp_page_copy   the C of COW
  *
- * Every handler decides with nothing locked, takes the table's lock, looks again (FLT-3) and only then installs. Where
- * the second look differs it returns 0 without having done anything: the CPU runs the instruction again and
- * faults again if need be (FLT-1). The mmap lock, held for reading, keeps the VMA; two CPUs fault in parallel.
+ * Every handler decides with nothing locked, takes the table's lock, looks again (FLT-3) and only then
+ * installs. Where the second look differs it returns 0 without having done anything: the CPU runs the
+ * instruction again and faults again if need be (FLT-1). The mmap lock, held for reading, keeps the VMA;
+ * two CPUs fault in parallel.
  *
  * Not here: swap entries, huge PMDs. Linux: mm/memory.c; the functions bear its names.
  */
@@ -21,6 +22,7 @@
 #include "arch-x86_64/tlbflush.h"
 #include "kernel/fs/fs.h"
 #include "kernel/sched/sched.h"
+#include "kernel/trace/concurrency.h"
 #include "mm/lru.h"
 #include "mm/rmap.h"
 #include "mm/vmstat.h"
@@ -30,7 +32,10 @@
 #define PROT_COMMON	(_PAGE_PRESENT | _PAGE_USER | _PAGE_ACCESSED)
 #define PROT_NOTHING	(_PAGE_PROTNONE | _PAGE_ACCESSED)
 
-/* By VM_READ 1, VM_WRITE 2, VM_EXEC 4, VM_SHARED 8. Private writable pages start read-only: COW decides (COW-1). */
+/*
+ * By VM_READ 1, VM_WRITE 2, VM_EXEC 4, VM_SHARED 8. Private writable pages start read-only: COW decides
+ * (COW-1).
+ */
 static const u64 protection_map[16] = {
 	[0] = PROT_NOTHING,
 	[1 ... 3] = PROT_COMMON | _PAGE_NX,
@@ -173,8 +178,8 @@ static void set_file_pte(struct vm_fault *vmf, struct page *page, pte_t *pte, un
 }
 
 /*
- * Map vmf->cow_page (a private copy) or vmf->page. Consumes the reference of the page mapped; 0, or NOPAGE with
- * nothing consumed: somebody else filled the PTE.
+ * Map vmf->cow_page (a private copy) or vmf->page. Consumes the reference of the page mapped; 0, or NOPAGE
+ * with nothing consumed: somebody else filled the PTE.
  */
 static vm_fault_t finish_fault(struct vm_fault *vmf)
 {
@@ -201,7 +206,10 @@ static vm_fault_t finish_fault(struct vm_fault *vmf)
 
 #define FAULT_AROUND_PAGES 16
 
-/* References on the folios of [START, END] that can be mapped at once, each locked, into PAGES (by index - START). */
+/*
+ * References on the folios of [START, END] that can be mapped at once, each locked, into PAGES (by index -
+ * START).
+ */
 static void grab_cached_pages(struct address_space *mapping, pgoff_t start, pgoff_t end, struct page **pages)
 {
 	unsigned long index;
@@ -267,7 +275,8 @@ static vm_fault_t do_fault_around(struct vm_fault *vmf)
 	pgoff_t pte_off = pte_index(vmf->address);
 	pgoff_t vma_off = (vmf->address - vma->vm_start) >> PAGE_SHIFT;
 	pgoff_t from = max(ALIGN_DOWN(pte_off, FAULT_AROUND_PAGES), pte_off - min(pte_off, vma_off));
-	pgoff_t to = min(from + FAULT_AROUND_PAGES, min((pgoff_t)PTRS_PER_TABLE, pte_off + vma_pages(vma) - vma_off)) - 1;
+	pgoff_t room = min((pgoff_t)PTRS_PER_TABLE, pte_off + vma_pages(vma) - vma_off);
+	pgoff_t to = min(from + FAULT_AROUND_PAGES, room) - 1;
 
 	if (pte_alloc(vma->vm_mm, vmf->pmd))
 		return VM_FAULT_OOM;
@@ -368,11 +377,14 @@ static vm_fault_t wp_page_reuse(struct vm_fault *vmf)
 	return 0;
 }
 
-/* COW-8: a small folio that is not marked exclusive is taken over if this PTE is all that refers to it. => ptl held */
+/*
+ * COW-8: a small folio that is not marked exclusive is taken over if this PTE is all that refers to it. =>
+ * ptl held
+ */
 static bool wp_can_reuse_anon_folio(struct folio *folio, struct vm_area_struct *vma)
 {
 	if (folio_test_large(folio))
-		return false;		/* never by references of one page: other pages of it may be shared (COW-13) */
+		return false;		/* other pages of it may be shared (COW-13) */
 	if (folio_ref_count(folio) > 3)
 		return false;
 	if (!folio_test_lru(folio))
@@ -392,8 +404,8 @@ static bool wp_can_reuse_anon_folio(struct folio *folio, struct vm_area_struct *
 }
 
 /*
- * Put COPY in the place of OLD (NULL: the zero page). True if done: COPY's reference is the mapping's, and OLD has lost
- * that of its mapping. False: the PTE changed meanwhile (COW-15).
+ * Put COPY in the place of OLD (NULL: the zero page). True if done: COPY's reference is the mapping's, and
+ * OLD has lost that of its mapping. False: the PTE changed meanwhile (COW-15).
  */
 static bool wp_install_copy(struct vm_fault *vmf, struct folio *old, struct folio *copy)
 {
@@ -482,7 +494,8 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf)
 }
 
 /*
- * A write (or an unshare request, COW-12) to a present read-only PTE. => ptl held on entry, dropped
+ * A write (or an unshare request, COW-12) to a present read-only PTE.
+ * => ptl held on entry, dropped
  */
 static __gdb_stop vm_fault_t do_wp_page(struct vm_fault *vmf)
 {
@@ -494,7 +507,8 @@ static __gdb_stop vm_fault_t do_wp_page(struct vm_fault *vmf)
 	if (vma->vm_flags & (VM_SHARED | VM_MAYSHARE))
 		return folio ? wp_page_shared(vmf) : wp_page_reuse(vmf);
 	/* COW-7: first the flag, then the references; else copy. */
-	if (folio && folio_test_anon(folio) && (PageAnonExclusive(page) || wp_can_reuse_anon_folio(folio, vma))) {
+	if (folio && folio_test_anon(folio) &&
+	    (PageAnonExclusive(page) || wp_can_reuse_anon_folio(folio, vma))) {
 		if (!PageAnonExclusive(page))
 			SetPageAnonExclusive(page);
 		if (unlikely(vmf->flags & FAULT_FLAG_UNSHARE)) {
@@ -511,7 +525,10 @@ static __gdb_stop vm_fault_t do_wp_page(struct vm_fault *vmf)
 
 /* ---- The way down ---- */
 
-/* The PTE is present and allows the access: another thread was faster, or the CPU wants A or D set. => ptl held */
+/*
+ * The PTE is present and allows the access: another thread was faster, or the CPU wants A or D set.
+ * => ptl held
+ */
 static vm_fault_t pte_access_flags(struct vm_fault *vmf)
 {
 	u64 bits = _PAGE_ACCESSED | (vmf->flags & FAULT_FLAG_WRITE ? _PAGE_DIRTY : 0);
@@ -584,10 +601,13 @@ static inline bool mm_was_reaped(struct mm_struct *mm)
 __gdb_stop vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags,
 				      struct pt_regs *regs)
 {
+	struct mm_struct *mm = vma->vm_mm;
 	vm_fault_t ret;
 
+	concurrency_enter(IN_FAULT, mm);
 	ret = __handle_mm_fault(vma, address, flags);
-	if (mm_was_reaped(vma->vm_mm) && !(ret & (VM_FAULT_RETRY | VM_FAULT_ERROR)))
+	concurrency_exit(IN_FAULT);
+	if (mm_was_reaped(mm) && !(ret & (VM_FAULT_RETRY | VM_FAULT_ERROR)))
 		ret = VM_FAULT_SIGBUS;
 	mm_account_fault(flags, ret);
 	return ret;
@@ -629,7 +649,10 @@ static int copy_present_page(struct copy *c, pte_t *dst_pte, struct page *page, 
 	return 0;
 }
 
-/* One PTE: count the second mapping, take the write permission from both, age the child's (COW-21). => both ptls held */
+/*
+ * One PTE: count the second mapping, take the write permission from both, age the child's (COW-21).
+ * => both ptls held
+ */
 static int copy_present_pte(struct copy *c, pte_t *dst_pte, pte_t *src_pte, pte_t pte, unsigned long addr)
 {
 	struct page *page = vm_normal_page(c->src, addr, pte);
@@ -659,9 +682,11 @@ static int copy_present_pte(struct copy *c, pte_t *dst_pte, pte_t *src_pte, pte_
 }
 
 /*
- * Copy PTEs from *ADDR on until END, or until somebody wants the CPU; *ADDR says how far. -EAGAIN: needs c->prealloc.
+ * Copy PTEs from *ADDR on until END, or until somebody wants the CPU; *ADDR says how far. -EAGAIN: needs
+ * c->prealloc.
  */
-static int copy_some_ptes(struct copy *c, pmd_t *dst_pmd, pmd_t *src_pmd, unsigned long *addr, unsigned long end)
+static int copy_some_ptes(struct copy *c, pmd_t *dst_pmd, pmd_t *src_pmd, unsigned long *addr,
+			  unsigned long end)
 {
 	pte_t *dst_pte, *src_pte, *dst_first, *src_first;
 	spinlock_t *dst_ptl, *src_ptl;

@@ -1,9 +1,11 @@
 /*
- * mm/memory.h - page tables of user address spaces: making, finding, locking, walking, copying and emptying them.
+ * mm/memory.h - page tables of user address spaces: making, finding, locking, walking, copying and emptying
+ * them.
  *
- * For the files of mm/ that look at PTEs. A table of PTEs, and a table of PMDs, has a lock of its own in its struct
- * page (classes "ptlock" and "pmdlock"); the two upper levels are guarded by mm->page_table_lock. Order, outer
- * to inner: pmdlock, ptlock (LOCK-2). Two ptlocks at once only as LOCK-12 says.
+ * For the files of mm/ that look at PTEs. A table of PTEs, and a table of PMDs, has a lock of its own in
+ * its struct page (classes "ptlock" and "pmdlock"); the two upper levels are guarded by
+ * mm->page_table_lock. Order, outer to inner: pmdlock, ptlock (LOCK-2). Two ptlocks at once only as LOCK-12
+ * says.
  *
  *	held                              table stays?   may change a PTE?
  *	mmap lock (read) or an rmap lock  yes            no
@@ -47,10 +49,16 @@ pmd_t *mm_find_pmd(struct mm_struct *mm, unsigned long addr);
 /* A table that is linked nowhere any more: undo the constructor and free the frame. */
 void pte_table_free(struct page *table);
 
-static inline pgd_t *pgd_offset(struct mm_struct *mm, unsigned long addr) { return pgd_offset_pgd(mm->pgd, addr); }
+static inline pgd_t *pgd_offset(struct mm_struct *mm, unsigned long addr)
+{
+	return pgd_offset_pgd(mm->pgd, addr);
+}
 static inline spinlock_t *pte_lockptr(pmd_t pmd) { return &pfn_to_page(pmd_pfn(pmd))->ptl; }
 /* The lock of the table that the entry at PMD lies in. */
-static inline spinlock_t *pmd_lockptr(pmd_t *pmd) { return &virt_to_page((unsigned long)pmd & PAGE_MASK)->ptl; }
+static inline spinlock_t *pmd_lockptr(pmd_t *pmd)
+{
+	return &virt_to_page((unsigned long)pmd & PAGE_MASK)->ptl;
+}
 
 /* The PTE of ADDR for a look without the lock; NULL: no table there (FLT-4). => mmap or rmap lock held */
 static inline pte_t *pte_offset_map(pmd_t *pmd, unsigned long addr)
@@ -60,16 +68,16 @@ static inline pte_t *pte_offset_map(pmd_t *pmd, unsigned long addr)
 	return likely(pmd_table(val)) ? pte_offset_kernel(val, addr) : NULL;
 }
 /*
- * The PTE of ADDR with its table's lock taken (FLT-8), or NULL with nothing taken: there is no table (FLT-4). The
- * nested form is for the second of two tables (LOCK-12).
+ * The PTE of ADDR with its table's lock taken (FLT-8), or NULL with nothing taken: there is no table
+ * (FLT-4). The nested form is for the second of two tables (LOCK-12).
  */
 pte_t *pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, spinlock_t **ptlp);
 pte_t *pte_offset_map_lock_nested(pmd_t *pmd, unsigned long addr, spinlock_t **ptlp);
 static inline void pte_unmap_unlock(pte_t *pte, spinlock_t *ptl) { spin_unlock(ptl); }
 
 /*
- * Walk [START, END) of MM. PMD_ENTRY is called once for each 2 MiB or less whose PMD is not none; PTE_HOLE (may be
- * NULL) for ranges without any table. What they return, if not 0, ends the walk.
+ * Walk [START, END) of MM. PMD_ENTRY is called once for each 2 MiB or less whose PMD is not none; PTE_HOLE
+ * (may be NULL) for ranges without any table. What they return, if not 0, ends the walk.
  * => mmap lock held (or an rmap lock and START..END within one VMA)
  */
 struct mm_walk {
@@ -89,14 +97,23 @@ static inline struct page *vm_normal_page(struct vm_area_struct *vma, unsigned l
 	return unlikely(pte_special(pte)) ? NULL : pfn_to_page(pte_pfn(pte));
 }
 /* Private and possibly writable: the first write to a page makes a copy. */
-static inline bool is_cow_mapping(vm_flags_t flags) { return (flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE; }
+static inline bool is_cow_mapping(vm_flags_t flags)
+{
+	return (flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
+}
 static inline pte_t maybe_mkwrite(pte_t pte, struct vm_area_struct *vma)
 {
 	return likely(vma->vm_flags & VM_WRITE) ? pte_mkwrite(pte) : pte;
 }
 /* Which RSS counter a folio goes to. */
-static inline int mm_counter_file(const struct folio *f) { return folio_test_swapbacked(f) ? MM_SHMEMPAGES : MM_FILEPAGES; }
-static inline int mm_counter(const struct folio *f) { return folio_test_anon(f) ? MM_ANONPAGES : mm_counter_file(f); }
+static inline int mm_counter_file(const struct folio *f)
+{
+	return folio_test_swapbacked(f) ? MM_SHMEMPAGES : MM_FILEPAGES;
+}
+static inline int mm_counter(const struct folio *f)
+{
+	return folio_test_anon(f) ? MM_ANONPAGES : mm_counter_file(f);
+}
 /* Page protection of a mapping with FLAGS: bits of a present PTE, or PROTNONE. */
 pgprot_t vm_get_page_prot(vm_flags_t flags);
 /* Recompute vma->vm_page_prot after vm_flags changed. => mmap write lock */
@@ -125,15 +142,17 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end);
 void unmap_vmas(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned long start, unsigned long end);
 /*
  * Free the tables that nothing uses once the VMAs from VMA up to END are gone; FLOOR and CEILING are the
- * borders of the neighbours that stay. Unlinks these VMAs from all rmaps first. => mmap write lock, PTEs gone
+ * borders of the neighbours that stay. Unlinks these VMAs from all rmaps first.
+ * => mmap write lock, PTEs gone
  */
 void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned long end, unsigned long floor,
 		   unsigned long ceiling);
 /* MADV_DONTNEED: zap [START, END) within VMA and flush. => mmap lock held */
 void zap_page_range_single(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 /*
- * Truncate and hole punching: unmap pages [START, START + NR) (NR 0: to the end) of MAPPING from every process.
- * EVEN_COWS: private copies too. => no lock of mm held; may sleep. Linux: the same function.
+ * Truncate and hole punching: unmap pages [START, START + NR) (NR 0: to the end) of MAPPING from every
+ * process. EVEN_COWS: private copies too.
+ * => no lock of mm held; may sleep. Linux: the same function.
  */
 void unmap_mapping_pages(struct address_space *mapping, pgoff_t start, pgoff_t nr, bool even_cows);
 

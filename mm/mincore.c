@@ -1,8 +1,9 @@
 /*
  * mm/mincore.c - mincore(2): which pages would not have to be read in; msync(2).
  *
- * A page is in core if its PTE is present or, for a file that the caller may write (or owns), if the page cache has it;
- * other people's files always look resident, so that the call tells nothing about them. Linux: mm/mincore.c, mm/msync.c.
+ * A page is in core if its PTE is present or, for a file that the caller may write (or owns), if the page
+ * cache has it; other people's files always look resident, so that the call tells nothing about them.
+ * Linux: mm/mincore.c, mm/msync.c.
  */
 #include "kernel/fs/fs.h"
 #include "kernel/sched/sched.h"
@@ -23,7 +24,8 @@ static bool can_do_mincore(struct vm_area_struct *vma)
 	if (!vma->vm_file)
 		return false;
 	inode = vma->vm_file->f_inode;
-	return current_cred()->fsuid == inode->i_uid || (vma->vm_file->f_mode & FMODE_WRITE) || capable(CAP_SYS_ADMIN);
+	return current_cred()->fsuid == inode->i_uid || (vma->vm_file->f_mode & FMODE_WRITE) ||
+	       capable(CAP_SYS_ADMIN);
 }
 
 /* What the page cache has of an unmapped stretch. walk->private: where the next answer goes. */
@@ -68,7 +70,9 @@ static int mincore_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct
 static long do_mincore(unsigned long addr, unsigned long pages, u8 *vec)
 {
 	struct vm_area_struct *vma = vma_lookup(current->mm, addr);
-	struct mm_walk walk = { .pmd_entry = mincore_pmd, .pte_hole = mincore_hole, .vma = vma, .private = vec };
+	struct mm_walk walk = {
+		.pmd_entry = mincore_pmd, .pte_hole = mincore_hole, .vma = vma, .private = vec,
+	};
 	unsigned long end;
 
 	if (!vma)

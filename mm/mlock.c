@@ -1,8 +1,9 @@
 /*
  * mm/mlock.c - mlock, mlock2, munlock, mlockall, munlockall (part 8b of the rules, MLK-*).
  *
- * Locking is a flag of VMAs, set under the mmap write lock; the pages are faulted in afterwards under the read lock. As
- * nothing is reclaimed yet, the flag alone keeps the promise: folios are not marked. Linux: mm/mlock.c.
+ * Locking is a flag of VMAs, set under the mmap write lock; the pages are faulted in afterwards under the
+ * read lock. As nothing is reclaimed yet, the flag alone keeps the promise: folios are not marked. Linux:
+ * mm/mlock.c.
  */
 #include "kernel/lib/err.h"
 #include "kernel/sched/sched.h"
@@ -158,7 +159,8 @@ SYSCALL_DEFINE1(mlockall, int, flags)
 		return -EPERM;
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
-	if (!(flags & MCL_CURRENT) || capable(CAP_IPC_LOCK) || mm->total_vm <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT) {
+	if (!(flags & MCL_CURRENT) || capable(CAP_IPC_LOCK) ||
+	    mm->total_vm <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT) {
 		apply_mlockall_flags(mm, flags);
 		err = 0;
 	}

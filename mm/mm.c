@@ -4,8 +4,9 @@
  *	mm_alloc, dup_mm ──> users > 0: mappings live ── mmput of the last ──> exit_mmap: all unmapped
  *	                     count > 0: the struct lives ── mmdrop of the last ──> id and memory returned
  *
- * All mm_users together hold one mm_count. CPUs that run a kernel thread on the tables of a dead process hold a count,
- * not a user; before the tables go, leave_mm_everywhere() sends them away. Linux: kernel/fork.c.
+ * All mm_users together hold one mm_count. CPUs that run a kernel thread on the tables of a dead process
+ * hold a count, not a user; before the tables go, leave_mm_everywhere() sends them away. Linux:
+ * kernel/fork.c.
  */
 #include "mm/mm.h"
 #include "arch-x86_64/tlbflush.h"
@@ -14,6 +15,7 @@
 #include "kernel/lib/bitmap.h"
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
+#include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
 #include "mm/slab.h"
@@ -201,6 +203,8 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *old)
 	err = mmap_write_lock_killable(old);
 	if (err)
 		return err;
+	/* A batch's references would make the pages look shared when one side is alone again (COW-8). */
+	lru_add_drain();
 	/* LOCK-12: nobody else knows the child's lock. */
 	down_write_nested(&mm->mmap_lock, SINGLE_DEPTH_NESTING);
 	copy_mm_fields(mm, old);
@@ -242,8 +246,12 @@ static void exit_mmap(struct mm_struct *mm)
 	struct mmu_gather tlb;
 	long accounted = 0;
 
-	/* Lazy CPUs go first: from here on neither a TLB nor a walker knows these tables, and no flush is needed. */
+	/*
+	 * Lazy CPUs go first: from here on neither a TLB nor a walker knows these tables, and no flush is
+	 * needed.
+	 */
 	leave_mm_everywhere(mm);
+	lru_add_drain();
 	mmap_write_lock(mm);	/* against the OOM reaper and those who look in through mm_list */
 	for_each_vma(mm, vma)
 		if (vma->vm_flags & VM_ACCOUNT)

@@ -7,9 +7,9 @@
  *	start_brk..brk  heap, one VMA
  *	program
  *
- * A call checks everything that can fail (arguments, limits, promises, memory for the VMA) before it takes anything
- * away from what was mapped there. Linux: mm/mmap.c and mm/vma.c.
- * Left out: MAP_HUGETLB, MAP_DROPPABLE, MAP_SYNC, randomisation.
+ * A call checks everything that can fail (arguments, limits, promises, memory for the VMA) before it takes
+ * anything away from what was mapped there. Linux: mm/mmap.c and mm/vma.c. Left out: MAP_HUGETLB,
+ * MAP_DROPPABLE, MAP_SYNC, randomisation.
  */
 #include "kernel/fs/fs.h"
 #include "kernel/lib/err.h"
@@ -17,6 +17,7 @@
 #include "kernel/task/cred.h"
 #include "kernel/task/signal.h"
 #include "kernel/task/syscall.h"
+#include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
 #include "mm/shmem.h"
@@ -30,7 +31,10 @@
 
 /* ---- Limits and statistics ---- */
 
-static bool is_data_mapping(vm_flags_t flags) { return (flags & (VM_WRITE | VM_SHARED | VM_STACK)) == VM_WRITE; }
+static bool is_data_mapping(vm_flags_t flags)
+{
+	return (flags & (VM_WRITE | VM_SHARED | VM_STACK)) == VM_WRITE;
+}
 
 bool may_expand_vm(struct mm_struct *mm, vm_flags_t flags, unsigned long npages)
 {
@@ -115,7 +119,8 @@ static unsigned long choose_address(struct file *file, unsigned long addr, unsig
 	return find_place(mm, len, flags, PAGE_SIZE);
 }
 
-unsigned long get_unmapped_area(struct file *file, unsigned long addr, unsigned long len, pgoff_t pgoff, int flags)
+unsigned long get_unmapped_area(struct file *file, unsigned long addr, unsigned long len, pgoff_t pgoff,
+				int flags)
 {
 	if (len > TASK_SIZE_MAX)
 		return -ENOMEM;
@@ -152,6 +157,8 @@ static void unmap_region(struct mm_struct *mm, struct vm_area_struct *vma, unsig
 	struct mmu_gather tlb;
 
 	next = find_vma(mm, end);
+	/* So that the frames are free when we return, and who shared them may reuse them (COW-8). */
+	lru_add_drain();
 	tlb_gather_mmu(&tlb, mm, false);
 	unmap_vmas(&tlb, vma, start, end);
 	free_pgtables(&tlb, vma, end, floor, next ? next->vm_start : ~0UL);
@@ -257,15 +264,16 @@ static struct vm_area_struct *prepare_vma(struct mm_struct *mm, const struct map
 }
 
 /*
- * VMA goes in, unless a neighbour of its kind can be extended over its range: then it is freed. Returns who is there.
+ * VMA goes in, unless a neighbour of its kind can be extended over its range: then it is freed. Returns who
+ * is there.
  */
 static struct vm_area_struct *merge_or_link(struct mm_struct *mm, struct vm_area_struct *vma)
 {
 	struct vm_area_struct *merged = NULL;
 
 	if (!vma->vm_ops || !vma->vm_ops->close)
-		merged = vma_merge_new(mm, vma->vm_start, vma->vm_end, vma->vm_flags, NULL, vma->vm_file, vma->vm_ops,
-				       vma->vm_pgoff);
+		merged = vma_merge_new(mm, vma->vm_start, vma->vm_end, vma->vm_flags, NULL, vma->vm_file,
+				       vma->vm_ops, vma->vm_pgoff);
 	if (merged) {
 		remove_vma(vma);
 		return merged;
@@ -290,7 +298,8 @@ static bool accountable_mapping(vm_flags_t flags)
 /* => mmap lock held for write */
 static unsigned long mmap_region(struct mm_struct *mm, struct map_request *r)
 {
-	unsigned long pages = r->len >> PAGE_SHIFT, mapped = count_mapped_pages(mm, r->addr, r->addr + r->len);
+	unsigned long mapped = count_mapped_pages(mm, r->addr, r->addr + r->len);
+	unsigned long pages = r->len >> PAGE_SHIFT;
 	struct vm_area_struct *vma;
 	long charged = 0;
 	int err;
@@ -327,9 +336,9 @@ out_charge:
 	return err;
 }
 
-#define LEGACY_MAP_MASK (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |	\
-	MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB |	\
-	MAP_32BIT | (0x3f << 26) | MAP_FIXED_NOREPLACE)
+#define LEGACY_MAP_MASK (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE |	\
+	MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE |		\
+	MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | (0x3f << 26) | MAP_FIXED_NOREPLACE)
 
 /* MAP_SHARED of a file: may it be written, now or by mprotect later? */
 static int check_shared_file(struct file *file, int prot, struct map_request *r)
@@ -405,7 +414,9 @@ static vm_flags_t calc_vm_flags(struct mm_struct *mm, int prot, int flags)
 {
 	vm_flags_t f = mm->def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 
-	f |= (prot & PROT_READ ? VM_READ : 0) | (prot & PROT_WRITE ? VM_WRITE : 0) | (prot & PROT_EXEC ? VM_EXEC : 0);
+	f |= prot & PROT_READ ? VM_READ : 0;
+	f |= prot & PROT_WRITE ? VM_WRITE : 0;
+	f |= prot & PROT_EXEC ? VM_EXEC : 0;
 	f |= flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0;
 	f |= flags & MAP_LOCKED ? VM_LOCKED : 0;
 	/* Thread stacks of many processes: huge pages would be mostly waste. */
@@ -472,7 +483,8 @@ unsigned long vm_mmap(struct file *file, unsigned long addr, unsigned long len, 
 	return ret;
 }
 
-SYSCALL_DEFINE6(mmap, unsigned long, addr, unsigned long, len, int, prot, int, flags, int, fd, unsigned long, off)
+SYSCALL_DEFINE6(mmap, unsigned long, addr, unsigned long, len, int, prot, int, flags, int, fd,
+		unsigned long, off)
 {
 	struct file *file = NULL;
 	unsigned long ret;
@@ -496,7 +508,10 @@ SYSCALL_DEFINE6(mmap, unsigned long, addr, unsigned long, len, int, prot, int, f
 
 /* ---- brk ---- */
 
-/* Anonymous memory at [ADDR, ADDR + LEN), where nothing is mapped. 0 or -ENOMEM. => mmap lock held for write */
+/*
+ * Anonymous memory at [ADDR, ADDR + LEN), where nothing is mapped. 0 or -ENOMEM.
+ * => mmap lock held for write
+ */
 static int do_brk_flags(struct mm_struct *mm, unsigned long addr, unsigned long len, vm_flags_t extra)
 {
 	vm_flags_t flags = VM_DATA_DEFAULT_FLAGS | VM_ACCOUNT | mm->def_flags | extra;
@@ -656,8 +671,8 @@ static int expand_downwards(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
- * The write lock is needed: start and page index change together, and faults in other threads compute with both. Most
- * stacks grow a few times in their life.
+ * The write lock is needed: start and page index change together, and faults in other threads compute with
+ * both. Most stacks grow a few times in their life.
  */
 struct vm_area_struct *expand_stack(struct mm_struct *mm, unsigned long addr)
 {

@@ -1,9 +1,9 @@
 /*
  * mm/mmu_gather.c - see mmu_gather.h: flush first, free afterwards.
  *
- * Up to 16 folios are remembered on the stack, then a frame holds 256 (so that a stack frame suffices for small
- * unmaps, and a flush is shared by 1 MiB of small pages in large ones). No frame to be had: flush more often.
- * Linux: mm/mmu_gather.c, which chains several frames.
+ * Up to 16 folios are remembered on the stack, then a frame holds 256 (so that a stack frame suffices for
+ * small unmaps, and a flush is shared by 1 MiB of small pages in large ones). No frame to be had: flush
+ * more often. Linux: mm/mmu_gather.c, which chains several frames.
  */
 #include "mm/mmu_gather.h"
 #include "arch-x86_64/tlbflush.h"
@@ -46,8 +46,8 @@ bool __tlb_grow(struct mmu_gather *tlb)
 }
 
 /*
- * Tables go after the flush (no CPU's walker caches an upper entry that leads to them) and after every CPU was seen
- * with interrupts on (LOCK-7): a lockless walk of this mm can run only in one of its own threads.
+ * Tables go after the flush (no CPU's walker caches an upper entry that leads to them) and after every CPU
+ * was seen with interrupts on (LOCK-7): a lockless walk of this mm can run only in one of its own threads.
  */
 static void free_tables(struct mmu_gather *tlb)
 {

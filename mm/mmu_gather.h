@@ -3,8 +3,9 @@
  *
  *	clear PTEs, collect pages ──> flush every CPU that may cache the mm ──> only now free pages and tables
  *
- * A page whose PTE is cleared may still be written through another CPU's TLB, so it must not be anybody else's until
- * the flush is done. A table may also be read by lockless walkers: it waits for them too (LOCK-7).
+ * A page whose PTE is cleared may still be written through another CPU's TLB, so it must not be anybody
+ * else's until the flush is done. A table may also be read by lockless walkers: it waits for them too
+ * (LOCK-7).
  */
 #ifndef MM_MMU_GATHER_H
 #define MM_MMU_GATHER_H
@@ -19,7 +20,7 @@ struct gathered { struct folio *folio; unsigned long nr; };	/* NR references to 
 struct mmu_gather {
 	struct mm_struct *mm;
 	unsigned long start, end;	/* what needs a flush; start >= end: nothing */
-	bool fullmm;			/* the last user is gone: no CPU has the tables loaded, no flush is needed */
+	bool fullmm;			/* the last user is gone: no CPU has the tables loaded */
 	bool overflow;			/* the batch is full: flush before more is added */
 	struct page *tables;		/* unlinked tables, through page->pmd_huge_pte */
 	struct gathered *batch;		/* local, or a frame of its own */
@@ -41,7 +42,10 @@ static inline void tlb_remove_tlb_entry(struct mmu_gather *tlb, unsigned long ad
 	if (addr + PAGE_SIZE > tlb->end)
 		tlb->end = addr + PAGE_SIZE;
 }
-/* NR pages of FOLIO lost their mapping here: drop as many references later. True: flush before the next call. */
+/*
+ * NR pages of FOLIO lost their mapping here: drop as many references later. True: flush before the next
+ * call.
+ */
 bool __tlb_grow(struct mmu_gather *tlb);
 static inline bool tlb_remove_folio_pages(struct mmu_gather *tlb, struct folio *folio, unsigned long nr)
 {

@@ -1,9 +1,9 @@
 /*
  * mm/mprotect.c - changing the rights of mappings.
  *
- * First the VMAs (split, merge, new vm_page_prot), then the PTEs that exist. Taking rights away is a flush; giving some
- * is not, except that a private page becomes writable only where it is exclusive (COW-26): anything else waits for
- * its write fault. Linux: mm/mprotect.c.
+ * First the VMAs (split, merge, new vm_page_prot), then the PTEs that exist. Taking rights away is a flush;
+ * giving some is not, except that a private page becomes writable only where it is exclusive (COW-26):
+ * anything else waits for its write fault. Linux: mm/mprotect.c.
  */
 #include "arch-x86_64/tlbflush.h"
 #include "kernel/lib/err.h"
@@ -81,15 +81,16 @@ static void change_protection(struct vm_area_struct *vma, unsigned long start, u
 }
 
 /*
- * Private pages that become writable for the first time are promised now. *FLAGS gets VM_ACCOUNT if so; the pages
- * charged, or -ENOMEM.
+ * Private pages that become writable for the first time are promised now. *FLAGS gets VM_ACCOUNT if so; the
+ * pages charged, or -ENOMEM.
  */
 static long charge_writable(struct vm_area_struct *vma, vm_flags_t *flags, long pages)
 {
 	struct mm_struct *mm = vma->vm_mm;
 
 	if (*flags & VM_WRITE) {
-		if (!may_expand_vm(mm, *flags, (unsigned long)pages) && may_expand_vm(mm, vma->vm_flags, (unsigned long)pages))
+		if (!may_expand_vm(mm, *flags, (unsigned long)pages) &&
+		    may_expand_vm(mm, vma->vm_flags, (unsigned long)pages))
 			return -ENOMEM;
 		if (vma->vm_flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE))
 			return 0;
@@ -105,7 +106,8 @@ static long charge_writable(struct vm_area_struct *vma, vm_flags_t *flags, long 
 }
 
 /* [START, END) within *VMAP gets FLAGS; *VMAP is the VMA there afterwards. 0 or -ENOMEM. */
-static int mprotect_fixup(struct vm_area_struct **vmap, unsigned long start, unsigned long end, vm_flags_t flags)
+static int mprotect_fixup(struct vm_area_struct **vmap, unsigned long start, unsigned long end,
+			  vm_flags_t flags)
 {
 	struct vm_area_struct *vma = *vmap;
 	struct mm_struct *mm = vma->vm_mm;

@@ -5,9 +5,9 @@
  *	            │ move_page_tables: PTEs, or whole tables where both ends are 2 MiB aligned
  *	new VMA  [####....++]          then the old range is unmapped (unless DONTUNMAP)
  *
- * Pages do not move: their index in the VMA's object stays, so the rmap finds them at the new address. The rmap locks are
- * held while PTEs are between the tables: a walk sees a page at the old place or at the new one.
- * Linux: mm/mremap.c.
+ * Pages do not move: their index in the VMA's object stays, so the rmap finds them at the new address. The
+ * rmap locks are held while PTEs are between the tables: a walk sees a page at the old place or at the new
+ * one. Linux: mm/mremap.c.
  */
 #include "arch-x86_64/tlbflush.h"
 #include "kernel/fs/fs.h"
@@ -48,8 +48,8 @@ static void drop_rmap_locks(struct vm_area_struct *vma)
 }
 
 /* At most one table's worth. => rmap locks held, both tables exist */
-static void move_ptes(struct vm_area_struct *vma, pmd_t *old_pmd, pmd_t *new_pmd, unsigned long old, unsigned long new,
-		      unsigned long len)
+static void move_ptes(struct vm_area_struct *vma, pmd_t *old_pmd, pmd_t *new_pmd, unsigned long old,
+		      unsigned long new, unsigned long len)
 {
 	pte_t *old_first, *new_first, *from, *to;
 	spinlock_t *old_ptl, *new_ptl = NULL;
@@ -81,7 +81,10 @@ static void move_ptes(struct vm_area_struct *vma, pmd_t *old_pmd, pmd_t *new_pmd
 	pte_unmap_unlock(old_first, old_ptl);
 }
 
-/* Hand a whole table over. False: the new place has one already. => rmap locks held; both addresses 2 MiB aligned */
+/*
+ * Hand a whole table over. False: the new place has one already.
+ * => rmap locks held; both addresses 2 MiB aligned
+ */
 static bool move_normal_pmd(struct vm_area_struct *vma, pmd_t *old_pmd, pmd_t *new_pmd, unsigned long old)
 {
 	spinlock_t *old_ptl = pmd_lockptr(old_pmd), *new_ptl = pmd_lockptr(new_pmd);
@@ -111,7 +114,8 @@ static unsigned long extent(unsigned long addr, unsigned long len)
 }
 
 /* Returns how many bytes were done: less than LEN if there was no memory for a table. */
-static unsigned long move_page_tables(struct vm_area_struct *vma, unsigned long old, unsigned long new, unsigned long len)
+static unsigned long move_page_tables(struct vm_area_struct *vma, unsigned long old, unsigned long new,
+				      unsigned long len)
 {
 	unsigned long done, step;
 
@@ -144,7 +148,10 @@ static unsigned long move_page_tables(struct vm_area_struct *vma, unsigned long 
 
 /* ---- Moving a mapping ---- */
 
-/* A VMA like VMA for what is at R->addr now, at R->new_addr, linked; or a neighbour that was extended. NULL: no memory. */
+/*
+ * A VMA like VMA for what is at R->addr now, at R->new_addr, linked; or a neighbour that was extended.
+ * NULL: no memory.
+ */
 static struct vm_area_struct *copy_vma(struct vm_area_struct *vma, struct remap *r)
 {
 	pgoff_t pgoff = linear_page_index(vma, r->addr);
@@ -154,7 +161,8 @@ static struct vm_area_struct *copy_vma(struct vm_area_struct *vma, struct remap 
 	/* Without pages the index is free: let it fit the new neighbours. */
 	if (!vma->vm_file && vma_is_anonymous(vma) && !vma->anon_vma)
 		pgoff = r->new_addr >> PAGE_SHIFT;
-	new = vma_merge_new(r->mm, r->new_addr, end, vma->vm_flags, vma->anon_vma, vma->vm_file, vma->vm_ops, pgoff);
+	new = vma_merge_new(r->mm, r->new_addr, end, vma->vm_flags, vma->anon_vma, vma->vm_file,
+			    vma->vm_ops, pgoff);
 	if (new)
 		return new;
 	new = vm_area_dup(vma);
@@ -179,7 +187,8 @@ static struct vm_area_struct *copy_vma(struct vm_area_struct *vma, struct remap 
 static void dontunmap_leave(struct vm_area_struct *vma, struct remap *r)
 {
 	if (vma->vm_flags & VM_LOCKED) {
-		vma = vma_modify_flags(vma, r->addr, r->addr + r->old_len, vma->vm_flags & ~(VM_LOCKED | VM_LOCKONFAULT));
+		vma = vma_modify_flags(vma, r->addr, r->addr + r->old_len,
+				       vma->vm_flags & ~(VM_LOCKED | VM_LOCKONFAULT));
 		if (!IS_ERR(vma))
 			r->mm->locked_vm -= r->old_len >> PAGE_SHIFT;
 	} else if (vma->vm_start == r->addr && vma->vm_end == r->addr + r->old_len) {
@@ -188,12 +197,14 @@ static void dontunmap_leave(struct vm_area_struct *vma, struct remap *r)
 }
 
 /*
- * Move (r->old_len 0: duplicate) to r->new_addr, where nothing is mapped. Limits were checked. => mmap write lock
+ * Move (r->old_len 0: duplicate) to r->new_addr, where nothing is mapped. Limits were checked.
+ * => mmap write lock
  */
 static unsigned long move_vma(struct vm_area_struct *vma, struct remap *r)
 {
 	bool stays = (r->flags & MREMAP_DONTUNMAP) || !r->old_len;
-	long charge = 0, old_pages = (long)(r->old_len >> PAGE_SHIFT), new_pages = (long)(r->new_len >> PAGE_SHIFT);
+	long old_pages = (long)(r->old_len >> PAGE_SHIFT), new_pages = (long)(r->new_len >> PAGE_SHIFT);
+	long charge = 0;
 	vm_flags_t flags = vma->vm_flags;
 	struct vm_area_struct *new;
 	unsigned long moved;
@@ -218,7 +229,8 @@ static unsigned long move_vma(struct vm_area_struct *vma, struct remap *r)
 		if (flags & VM_LOCKED)
 			r->mm->locked_vm += r->new_len >> PAGE_SHIFT;
 		if (flags & VM_ACCOUNT)
-			atomic_long_add(new_pages - charge, &vm_committed_as);	/* what munmap will give back */
+			/* What munmap will give back. */
+			atomic_long_add(new_pages - charge, &vm_committed_as);
 		do_munmap(r->mm, r->new_addr, r->new_len);
 		return -ENOMEM;
 	}
@@ -228,7 +240,8 @@ static unsigned long move_vma(struct vm_area_struct *vma, struct remap *r)
 			dontunmap_leave(vma, r);
 	} else if (r->old_len) {
 		if (flags & VM_ACCOUNT)
-			atomic_long_add(old_pages, &vm_committed_as);	/* the promise moves, munmap takes this one */
+			/* The promise moves along; munmap takes this one back. */
+			atomic_long_add(old_pages, &vm_committed_as);
 		if (do_munmap(r->mm, r->addr, r->old_len) && (flags & VM_ACCOUNT))
 			vm_unacct_memory(old_pages);	/* no memory to split: the old range stays, empty */
 	}
@@ -287,7 +300,8 @@ static unsigned long mremap_to(struct remap *r)
 		vma = vma_lookup(r->mm, r->addr);
 	}
 	err = check_vma(vma, r);
-	if (!err && (r->flags & MREMAP_DONTUNMAP) && !may_expand_vm(r->mm, vma->vm_flags, r->old_len >> PAGE_SHIFT))
+	if (!err && (r->flags & MREMAP_DONTUNMAP) &&
+	    !may_expand_vm(r->mm, vma->vm_flags, r->old_len >> PAGE_SHIFT))
 		err = -ENOMEM;
 	if (err)
 		return err;
@@ -387,7 +401,8 @@ static unsigned long mremap_at(struct remap *r)
 		return grow_in_place(vma, r);
 	if (!(r->flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
-	at = get_unmapped_area(vma->vm_file, 0, r->new_len, linear_page_index(vma, r->addr), map_flags_of(vma));
+	at = get_unmapped_area(vma->vm_file, 0, r->new_len, linear_page_index(vma, r->addr),
+			       map_flags_of(vma));
 	if (IS_ERR_VALUE(at))
 		return at;
 	r->new_addr = at;
@@ -402,7 +417,8 @@ static int check_params(const struct remap *r)
 		return -EINVAL;
 	if (!(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 		return 0;
-	if (r->new_addr > TASK_SIZE_MAX - r->new_len || (r->new_addr & ~PAGE_MASK) || !(r->flags & MREMAP_MAYMOVE))
+	if (r->new_addr > TASK_SIZE_MAX - r->new_len || (r->new_addr & ~PAGE_MASK) ||
+	    !(r->flags & MREMAP_MAYMOVE))
 		return -EINVAL;
 	if ((r->flags & MREMAP_DONTUNMAP) && r->old_len != r->new_len)
 		return -EINVAL;
@@ -411,12 +427,12 @@ static int check_params(const struct remap *r)
 	return r->mm->map_count + 2 >= sysctl_max_map_count - 3 ? -ENOMEM : 0;
 }
 
-SYSCALL_DEFINE5(mremap, unsigned long, addr, unsigned long, old_len, unsigned long, new_len, unsigned long, flags,
-		unsigned long, new_addr)
+SYSCALL_DEFINE5(mremap, unsigned long, addr, unsigned long, old_len, unsigned long, new_len, unsigned long,
+		flags, unsigned long, new_addr)
 {
 	struct remap r = {
-		.mm = current->mm, .addr = addr, .old_len = PAGE_ALIGN(old_len), .new_len = PAGE_ALIGN(new_len),
-		.new_addr = new_addr, .flags = (unsigned int)flags,
+		.mm = current->mm, .addr = addr, .new_addr = new_addr, .flags = (unsigned int)flags,
+		.old_len = PAGE_ALIGN(old_len), .new_len = PAGE_ALIGN(new_len),
 	};
 	unsigned long ret;
 	int err;

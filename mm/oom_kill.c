@@ -3,9 +3,9 @@
  *
  *	out_of_memory() ── dying already? ── gets the reserves
  *	      │            a victim under way? ── wait for it (RCL-31)
- *	      └─ select_bad_process: largest badness ── oom_kill_process: SIGKILL, reserves ── its exit frees the memory
+ *	      └─ select_bad_process: largest badness ── oom_kill_process: SIGKILL, reserves
  *	                                                      │ 2 s later, if it does not
- *	                                                      └─ oom_reaper: takes the pages while it still hangs
+ *	                                                      └─ oom_reaper: takes the pages if it hangs
  *
  * The caller never waits for the kill: it sleeps a tick and tries its allocation again. Linux: mm/oom_kill.c.
  */
@@ -36,7 +36,9 @@ static struct mm_struct *victim_mm;	/* L: counted reference; NULL: nobody is on 
 
 /* ---- How bad is a process? (RCL-30) ---- */
 
-/* A thread of P's process that still has the mm (P itself may have left it), with alloc_lock held; or NULL. */
+/*
+ * A thread of P's process that still has the mm (P itself may have left it), with alloc_lock held; or NULL.
+ */
 static struct task_struct *find_lock_task_mm(struct task_struct *p)
 {
 	struct task_struct *t;
@@ -101,7 +103,10 @@ static struct task_struct *select_bad_process(void)
 
 /* ---- The log ---- */
 
-static unsigned long kb(struct mm_struct *mm, int member) { return (unsigned long)get_mm_counter(mm, member) << (PAGE_SHIFT - 10); }
+static unsigned long kb(struct mm_struct *mm, int member)
+{
+	return (unsigned long)get_mm_counter(mm, member) << (PAGE_SHIFT - 10);
+}
 
 static void dump_tasks(void)
 {
@@ -125,8 +130,8 @@ static void dump_tasks(void)
 
 static void dump_header(gfp_t gfp, unsigned int order)
 {
-	pr_warn("%s invoked oom-killer: gfp_mask=%#x, order=%u, oom_score_adj=%d\n", current->comm, gfp, order,
-		current->signal ? current->signal->oom_score_adj : 0);
+	pr_warn("%s invoked oom-killer: gfp_mask=%#x, order=%u, oom_score_adj=%d\n", current->comm, gfp,
+		order, current->signal ? current->signal->oom_score_adj : 0);
 	pr_warn("Mem-Info: free %lu of %lu pages\n", nr_free_pages(), totalram_pages());
 	if (oom_dump_tasks)
 		dump_tasks();
@@ -150,7 +155,8 @@ static bool reap_mm(struct mm_struct *mm, pid_t pid, const char *comm)
 	for_each_vma(mm, vma)
 		if (!(vma->vm_flags & (VM_SHARED | VM_PFNMAP)))
 			zap_page_range_single(vma, vma->vm_start, vma->vm_end);
-	pr_info("oom_reaper: reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n", pid, comm,
+	pr_info("oom_reaper: reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n",
+		pid, comm,
 		kb(mm, MM_ANONPAGES), kb(mm, MM_FILEPAGES), kb(mm, MM_SHMEMPAGES));
 	mmap_read_unlock(mm);
 	return true;
@@ -250,8 +256,9 @@ static void oom_kill_process(struct task_struct *victim, const char *why)
 		kill_all_users(victim, mm);
 		spin_unlock(&tasklist_lock);
 		count_vm_event(OOM_KILL);
-		pr_err("%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB, "
-		       "UID:%u pgtables:%ldkB oom_score_adj:%d\n", why, victim->pid, victim->comm,
+		pr_err("%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
+		       "shmem-rss:%lukB, UID:%u pgtables:%ldkB oom_score_adj:%d\n",
+		       why, victim->pid, victim->comm,
 		       mm->total_vm << (PAGE_SHIFT - 10), kb(mm, MM_ANONPAGES), kb(mm, MM_FILEPAGES),
 		       kb(mm, MM_SHMEMPAGES), victim->cred->uid, atomic_long_read(&mm->pgtables_bytes) >> 10,
 		       victim->signal->oom_score_adj);
@@ -281,7 +288,8 @@ static void choose_and_kill(gfp_t gfp, unsigned int order)
 
 	if (panic_on_oom) {
 		dump_header(gfp, order);
-		panic("Out of memory: %s panic_on_oom is enabled", panic_on_oom == 2 ? "compulsory" : "system-wide");
+		panic("Out of memory: %s panic_on_oom is enabled",
+		      panic_on_oom == 2 ? "compulsory" : "system-wide");
 	}
 	if (oom_kill_allocating_task && current->mm && !oom_unkillable(current) &&
 	    current->signal->oom_score_adj != OOM_SCORE_ADJ_MIN) {
@@ -387,7 +395,8 @@ static int old_adj_show(struct seq_file *m, void *data)
 {
 	int adj = m->task->signal->oom_score_adj;
 
-	seq_printf(m, "%d\n", adj == OOM_SCORE_ADJ_MAX ? OOM_ADJUST_MAX : adj * -OOM_DISABLE / OOM_SCORE_ADJ_MAX);
+	seq_printf(m, "%d\n",
+		   adj == OOM_SCORE_ADJ_MAX ? OOM_ADJUST_MAX : adj * -OOM_DISABLE / OOM_SCORE_ADJ_MAX);
 	return 0;
 }
 

@@ -1,9 +1,9 @@
 /*
  * mm/overcommit.c - promising memory: who may map how much, and the /proc/sys/vm files about it.
  *
- * Private writable pages (VM_ACCOUNT) and shared memory are promised when mapped, used when touched. vm_committed_as
- * is the sum of the promises. Mode 0 refuses only a single request larger than all there is; 1 refuses nothing;
- * 2 keeps the sum below CommitLimit. Linux: mm/util.c.
+ * Private writable pages (VM_ACCOUNT) and shared memory are promised when mapped, used when touched.
+ * vm_committed_as is the sum of the promises. Mode 0 refuses only a single request larger than all there
+ * is; 1 refuses nothing; 2 keeps the sum below CommitLimit. Linux: mm/util.c.
  */
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"

@@ -4,9 +4,9 @@
  *	mm->pgd ──> table of PUDs ──> table of PMDs ──> table of PTEs
  *	    page_table_lock  page_table_lock   pmdlock          ptlock       who guards the entries
  *
- * A table is one frame of type PGTY_table whose struct page holds its lock. Tables appear under the mmap lock held
- * for reading, whoever comes first; they disappear only when nobody can reach them (free_pgtables in zap.c).
- * Not here: the formats (arch-x86_64/pgtable.h), the kernel's own tables (arch-x86_64/paging.c).
+ * A table is one frame of type PGTY_table whose struct page holds its lock. Tables appear under the mmap
+ * lock held for reading, whoever comes first; they disappear only when nobody can reach them (free_pgtables
+ * in zap.c). Not here: the formats (arch-x86_64/pgtable.h), the kernel's own tables (arch-x86_64/paging.c).
  * Linux: mm/memory.c, mm/pgtable-generic.c, mm/pagewalk.c.
  */
 #include "kernel/lib/string.h"
@@ -181,7 +181,8 @@ int walk_page_range(struct mm_struct *mm, unsigned long start, unsigned long end
 		}
 		pmd = pmd_offset(pud, addr);
 		next = pmd_addr_end(addr, end);
-		err = pmd_none(pmdp_get(pmd)) ? walk_hole(addr, next, walk) : walk->pmd_entry(pmd, addr, next, walk);
+		err = pmd_none(pmdp_get(pmd)) ? walk_hole(addr, next, walk) :
+						walk->pmd_entry(pmd, addr, next, walk);
 	}
 	return err;
 }

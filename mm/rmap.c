@@ -6,12 +6,13 @@
  *	child VMA ── avc ╱
  *	          ╲─ avc ── anon_vma C <── folio->mapping of the child's own pages   (C's root and parent: P)
  *
- * An anon_vma_chain (avc) joins one VMA and one anon_vma: the VMA lists its avcs, the anon_vma keeps its own in an
- * interval tree by page index. A page of the parent may be mapped by the child, so the child's VMA is on P too; the
- * child's own pages are on C alone and a walk for them meets no relative.
+ * An anon_vma_chain (avc) joins one VMA and one anon_vma: the VMA lists its avcs, the anon_vma keeps its
+ * own in an interval tree by page index. A page of the parent may be mapped by the child, so the child's
+ * VMA is on P too; the child's own pages are on C alone and a walk for them meets no relative.
  *
- * Locks: the root's rwsem for all trees and counts of a family; the mmap lock (and page_table_lock for the first
- * anon_vma of a VMA) for the VMA's list. Not here: owner slots and large folios' counts. Linux: mm/rmap.c.
+ * Locks: the root's rwsem for all trees and counts of a family; the mmap lock (and page_table_lock for the
+ * first anon_vma of a VMA) for the VMA's list. Not here: owner slots and large folios' counts. Linux:
+ * mm/rmap.c.
  */
 #include "mm/rmap.h"
 #include "kernel/fs/fs.h"
@@ -34,9 +35,9 @@ core_initcall(__rmap_init);
 /* ---- Life of an anon_vma ---- */
 
 /*
- * Whoever comes from a folio has no reference to its anon_vma yet. It takes one of these locks, sees that the folio is
- * mapped (so a VMA still holds the anon_vma) and takes the reference; the last put passes through the same lock before
- * the memory goes.
+ * Whoever comes from a folio has no reference to its anon_vma yet. It takes one of these locks, sees that
+ * the folio is mapped (so a VMA still holds the anon_vma) and takes the reference; the last put passes
+ * through the same lock before the memory goes.
  */
 #define GET_LOCKS_BITS 5
 static struct lock_class anon_vma_get_class = { .name = "anon_vma_get", .kind = LOCK_SPIN };
@@ -84,7 +85,10 @@ static void put_anon_vma(struct anon_vma *av)
 		anon_vma_free(root);
 }
 
-/* The anon_vma of a folio with a reference, or NULL: not anonymous, or not mapped any more (RMAP-4). => folio locked */
+/*
+ * The anon_vma of a folio with a reference, or NULL: not anonymous, or not mapped any more (RMAP-4). =>
+ * folio locked
+ */
 static struct anon_vma *folio_get_anon_vma(struct folio *f)
 {
 	unsigned long mapping = (unsigned long)READ_ONCE(f->mapping);
@@ -147,7 +151,10 @@ void anon_vma_interval_tree_post_update_vma(struct vm_area_struct *vma)
 	}
 }
 
-/* A and B touch and could become one VMA by mprotect: then they should have one anon_vma, or they never can merge. */
+/*
+ * A and B touch and could become one VMA by mprotect: then they should have one anon_vma, or they never can
+ * merge.
+ */
 static bool anon_vma_compatible(const struct vm_area_struct *a, const struct vm_area_struct *b)
 {
 	return a->vm_end == b->vm_start && a->vm_file == b->vm_file &&
@@ -155,7 +162,10 @@ static bool anon_vma_compatible(const struct vm_area_struct *a, const struct vm_
 	       b->vm_pgoff == a->vm_pgoff + ((b->vm_start - a->vm_start) >> PAGE_SHIFT);
 }
 
-/* OLD's anon_vma, unless OLD has it with ancestors: then a newcomer would stand in for parents it never had. */
+/*
+ * OLD's anon_vma, unless OLD has it with ancestors: then a newcomer would stand in for parents it never
+ * had.
+ */
 static struct anon_vma *reusable_anon_vma(struct vm_area_struct *old)
 {
 	struct anon_vma *av = READ_ONCE(old->anon_vma);
@@ -210,8 +220,8 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 }
 
 /*
- * An ancestor that no VMA uses as its own and that has at most one child can serve DST instead of a new anon_vma, so
- * that "fork, parent exits" for 10,000 generations does not grow the chains (RMAP-1).
+ * An ancestor that no VMA uses as its own and that has at most one child can serve DST instead of a new
+ * anon_vma, so that "fork, parent exits" for 10,000 generations does not grow the chains (RMAP-1).
  */
 static bool anon_vma_is_free_for_reuse(const struct anon_vma *av)
 {
@@ -236,7 +246,10 @@ int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src)
 	struct anon_vma *root = pavc->anon_vma->root;
 
 	anon_vma_lock_write(root);
-	/* Backwards: list_add turns the order round, and the copy should list its own anon_vma first as well. */
+	/*
+	 * Backwards: list_add turns the order round, and the copy should list its own anon_vma first as
+	 * well.
+	 */
 	list_for_each_entry_reverse(pavc, &src->anon_vma_chain, same_vma) {
 		KASSERT(pavc->anon_vma->root == root, "RMAP-1");
 		avc = list_first_entry(&spare, struct anon_vma_chain, same_vma);
@@ -328,13 +341,15 @@ void unlink_anon_vmas(struct vm_area_struct *vma)
 
 /* ---- Mapcounts ---- */
 
-static void set_anon_rmap(struct folio *f, struct anon_vma *av, struct vm_area_struct *vma, unsigned long addr)
+static void set_anon_rmap(struct folio *f, struct anon_vma *av, struct vm_area_struct *vma,
+			  unsigned long addr)
 {
 	f->index = linear_page_index(vma, addr);
 	WRITE_ONCE(f->mapping, (struct address_space *)((unsigned long)av | FOLIO_MAPPING_ANON));
 }
 
-void folio_add_new_anon_rmap(struct folio *f, struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
+void folio_add_new_anon_rmap(struct folio *f, struct vm_area_struct *vma, unsigned long addr,
+			     unsigned int flags)
 {
 	bool exclusive = flags & RMAP_EXCLUSIVE;
 
@@ -380,7 +395,8 @@ void folio_remove_rmap_ptes(struct folio *f, struct page *page, int nr, struct v
 		mod_node_page_state(folio_test_anon(f) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
 }
 
-int folio_try_dup_anon_rmap_pte(struct folio *f, struct page *page, struct vm_area_struct *dst, struct vm_area_struct *src)
+int folio_try_dup_anon_rmap_pte(struct folio *f, struct page *page, struct vm_area_struct *dst,
+				struct vm_area_struct *src)
 {
 	if (PageAnonExclusive(page)) {
 		/* COW-22: what a device writes into must stay the parent's. */

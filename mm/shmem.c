@@ -5,9 +5,10 @@
  *	                                   ^
  *	read: copy out    write: copy in   |   fault: hand the locked folio to memory.c
  *
- * A page is filled before it enters the tree, so whoever finds one finds it uptodate. User memory is copied with no
- * folio locked: a write from a mapping of the very page it writes to would wait for itself. What keeps the page in
- * the file meanwhile is i_rwsem (truncation needs it for write) and the reference (reclaim gives up).
+ * A page is filled before it enters the tree, so whoever finds one finds it uptodate. User memory is copied
+ * with no folio locked: a write from a mapping of the very page it writes to would wait for itself. What keeps
+ * the page in the file meanwhile is i_rwsem (truncation needs it for write) and the reference (reclaim gives
+ * up).
  *
  * Truncation against faults: i_size goes down first; a fault looks at i_size again with its folio locked, and
  * truncation removes each folio, and its mappings, with the folio locked: one of them sees the other.
@@ -95,7 +96,8 @@ static struct folio *find_get_folio(struct address_space *mapping, pgoff_t index
 }
 
 /*
- * Put the new, filled FOLIO at INDEX. 0: the tree has taken a reference; -EEXIST: somebody was faster; -ENOMEM.
+ * Put the new, filled FOLIO at INDEX. 0: the tree has taken a reference; -EEXIST: somebody was faster;
+ * -ENOMEM.
  *
  * => FOLIO locked
  */
@@ -204,7 +206,9 @@ int shmem_get_folio(struct inode *inode, pgoff_t index, struct folio **foliop, e
 		if (err != -EEXIST)
 			return err;
 	}
-	/* A truncation that began after the first look has lowered i_size, and waits for this folio's lock. */
+	/*
+	 * A truncation that began after the first look has lowered i_size, and waits for this folio's lock.
+	 */
 	if (sgp == SGP_CACHE && beyond_end(inode, index)) {
 		if (is_new && !folio_mapped(f))
 			delete_folio(mapping, f);
@@ -289,7 +293,8 @@ int shmem_set_size(struct inode *inode, loff_t size)
 
 	if (size > SHMEM_MAX_BYTES)
 		return -EFBIG;
-	if ((size < old && (inode->i_seals & F_SEAL_SHRINK)) || (size > old && (inode->i_seals & F_SEAL_GROW)))
+	if ((size < old && (inode->i_seals & F_SEAL_SHRINK)) ||
+	    (size > old && (inode->i_seals & F_SEAL_GROW)))
 		return -EPERM;
 	if (size == old)
 		return 0;
@@ -371,7 +376,8 @@ static ssize_t shmem_read(struct file *file, struct iov_iter *to, loff_t *ppos)
  * A hole at INDEX gets a page that is filled from FROM first and can be found only then. Bytes or -errno;
  * -EEXIST: a fault has filled the hole, nothing was consumed.
  */
-static ssize_t write_hole(struct inode *inode, pgoff_t index, unsigned int offset, size_t n, struct iov_iter *from)
+static ssize_t write_hole(struct inode *inode, pgoff_t index, unsigned int offset, size_t n,
+			  struct iov_iter *from)
 {
 	struct iov_iter back = *from;
 	struct folio *f;
@@ -636,6 +642,7 @@ static vm_fault_t shmem_fault(struct vm_fault *vmf)
 
 const struct vm_operations_struct shmem_vm_ops = {
 	.fault = shmem_fault,
+	.map_pages = filemap_map_pages,
 };
 
 static int shmem_mmap(struct file *file, struct vm_area_struct *vma)

@@ -1,5 +1,6 @@
 /*
- * mm/shmem.h - memory-backed files: the contents of tmpfs, the initramfs, memfds and shared anonymous mappings.
+ * mm/shmem.h - memory-backed files: the contents of tmpfs, the initramfs, memfds and shared anonymous
+ * mappings.
  *
  * The directories around them are in kernel/fs/tmpfs.c. A regular inode of this kind has its pages in
  * inode->i_data.i_pages, each folio with one reference held by the tree.
@@ -32,18 +33,21 @@ enum sgp_type {
 	SGP_FALLOC,	/* the same, also beyond the end */
 };
 /*
- * The folio of page INDEX, locked and referenced, uptodate. 0, -ENOMEM, -ENOSPC (limit of the file system), -EINVAL.
+ * The folio of page INDEX, locked and referenced, uptodate. 0, -ENOMEM, -ENOSPC (limit of the file system),
+ * -EINVAL.
  * => no folio lock held; may sleep
  */
 int shmem_get_folio(struct inode *inode, pgoff_t index, struct folio **foliop, enum sgp_type sgp);
-/* Free the pages of bytes [START, END], END inclusive; parts of pages are zeroed. => i_rwsem for write, or nobody uses it */
+/* Free the pages of bytes [START, END], END inclusive; parts of pages are zeroed. => i_rwsem for write, or
+ * nobody uses it */
 void shmem_truncate_range(struct inode *inode, loff_t start, loff_t end);
 /* ftruncate. 0, or -EPERM by a seal, -EFBIG. => i_rwsem for write */
 int shmem_set_size(struct inode *inode, loff_t size);
 /* The last reference goes: give everything back. */
 void shmem_evict_inode(struct inode *inode);
 
-/* A mapping with MAP_SHARED | MAP_ANONYMOUS: give VMA a file "/dev/zero (deleted)". 0 or -errno. => mmap write */
+/* A mapping with MAP_SHARED | MAP_ANONYMOUS: give VMA a file "/dev/zero (deleted)". 0 or -errno. => mmap
+ * write */
 int shmem_zero_setup(struct vm_area_struct *vma);
 /*
  * An unlinked file of SIZE bytes shown as "/NAME (deleted)". RESERVE: promise all of its memory now

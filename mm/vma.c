@@ -5,12 +5,13 @@
  *	         /                                          \
  *	[0x4000,0x5000) gap 0x3000               [0x9000,0xa000) gap 0
  *
- * gap_before is the free room below a VMA (down to its neighbour), less the guard gap that a stack keeps clear;
- * rb_subtree_gap the largest of a subtree. A search for room leaves out every subtree whose number is too small.
+ * gap_before is the free room below a VMA (down to its neighbour), less the guard gap that a stack keeps
+ * clear; rb_subtree_gap the largest of a subtree. A search for room leaves out every subtree whose number
+ * is too small.
  *
- * Two neighbours are one VMA if nothing tells them apart: flags, file, a continuing page index, and anon_vmas that are
- * the same, or of which one is missing and the other was not shared by fork (else pages of one half would
- * be found through chains that never mapped them).
+ * Two neighbours are one VMA if nothing tells them apart: flags, file, a continuing page index, and
+ * anon_vmas that are the same, or of which one is missing and the other was not shared by fork (else pages
+ * of one half would be found through chains that never mapped them).
  *
  * Changes of a border happen under the rmap locks of the VMA: a walk sees the old range or the new one.
  * Linux: mm/vma.c, over a maple tree.
@@ -240,13 +241,14 @@ void vma_unlink_tree(struct mm_struct *mm, struct vm_area_struct *vma)
 }
 
 /*
- * Room for a search: a gap is [floor, floor + gap_before) with floor the end of the VMA below. Its usable part is what
- * lies in [low, high).
+ * Room for a search: a gap is [floor, floor + gap_before) with floor the end of the VMA below. Its usable
+ * part is what lies in [low, high).
  */
 struct gap_search { unsigned long len, low, high, align; };
 
 /* The highest (TOP) or lowest aligned start within [FLOOR, CEILING) and the search's borders, or 0. */
-static unsigned long place_in_gap(const struct gap_search *s, unsigned long floor, unsigned long ceiling, bool top)
+static unsigned long place_in_gap(const struct gap_search *s, unsigned long floor, unsigned long ceiling,
+				  bool top)
 {
 	unsigned long at;
 
@@ -297,8 +299,8 @@ static unsigned long search_bottomup(struct rb_node *n, const struct gap_search 
 	return 0;
 }
 
-unsigned long vma_find_gap_topdown(struct mm_struct *mm, unsigned long len, unsigned long low, unsigned long high,
-				   unsigned long align)
+unsigned long vma_find_gap_topdown(struct mm_struct *mm, unsigned long len, unsigned long low,
+				   unsigned long high, unsigned long align)
 {
 	/* A gap of this size has an aligned place for sure, so the search never has to try and turn back. */
 	struct gap_search s = { len + (align > PAGE_SIZE ? align : 0), low, high, PAGE_SIZE };
@@ -313,7 +315,8 @@ unsigned long vma_find_gap_topdown(struct mm_struct *mm, unsigned long len, unsi
 	return at && s.len != len ? ALIGN_DOWN(at + s.len - len, align) : at;
 }
 
-unsigned long vma_find_gap_bottomup(struct mm_struct *mm, unsigned long len, unsigned long low, unsigned long high)
+unsigned long vma_find_gap_bottomup(struct mm_struct *mm, unsigned long len, unsigned long low,
+				    unsigned long high)
 {
 	struct gap_search s = { len, low, high, PAGE_SIZE };
 	struct vm_area_struct *last = vma_last(mm);
@@ -508,7 +511,8 @@ static bool anon_vmas_merge(struct anon_vma *a, struct vm_area_struct *a_owner, 
 
 static bool can_merge_after(const struct vma_like *l, struct vm_area_struct *prev)
 {
-	return prev && prev->vm_end == l->start && same_kind(l, prev) && prev->vm_pgoff + vma_pages(prev) == l->pgoff &&
+	return prev && prev->vm_end == l->start && same_kind(l, prev) &&
+	       prev->vm_pgoff + vma_pages(prev) == l->pgoff &&
 	       anon_vmas_merge(prev->anon_vma, prev, l->anon_vma, l->owner);
 }
 
@@ -563,7 +567,10 @@ static void grow_down(struct vm_area_struct *vma, unsigned long start, struct vm
 		commit_borders(&b, 1, NULL);
 		return;
 	}
-	/* The tree is ordered by start: LOWER leaves it before VMA takes its place. Its rmap links stay until then. */
+	/*
+	 * The tree is ordered by start: LOWER leaves it before VMA takes its place. Its rmap links stay
+	 * until then.
+	 */
 	vma_unlink_tree(lower->vm_mm, lower);
 	commit_borders(&b, 1, NULL);
 	unlink_anon_vmas(lower);
@@ -571,8 +578,8 @@ static void grow_down(struct vm_area_struct *vma, unsigned long start, struct vm
 	remove_vma(lower);
 }
 
-struct vm_area_struct *vma_merge_new(struct mm_struct *mm, unsigned long start, unsigned long end, vm_flags_t flags,
-				     struct anon_vma *anon_vma, struct file *file,
+struct vm_area_struct *vma_merge_new(struct mm_struct *mm, unsigned long start, unsigned long end,
+				     vm_flags_t flags, struct anon_vma *anon_vma, struct file *file,
 				     const struct vm_operations_struct *ops, pgoff_t pgoff)
 {
 	struct vma_like l = { start, end, flags, anon_vma, NULL, file, ops, pgoff };
@@ -580,7 +587,8 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, unsigned long start, 
 	struct vm_area_struct *prev = next ? vma_prev(next) : vma_last(mm);
 	bool after = can_merge_after(&l, prev), before = can_merge_before(&l, next);
 
-	if (after && before && anon_vmas_merge(prev->anon_vma, prev, next->anon_vma, next) && !dup_anon_vma(prev, next)) {
+	if (after && before && anon_vmas_merge(prev->anon_vma, prev, next->anon_vma, next) &&
+	    !dup_anon_vma(prev, next)) {
 		grow_up(prev, next->vm_end, next, NULL);
 		return prev;
 	}
@@ -595,7 +603,10 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, unsigned long start, 
 	return NULL;
 }
 
-/* [START, END), with the looks of L, is all of VMA and merges with PREV, or NEXT, or both. NULL: it does not. */
+/*
+ * [START, END), with the looks of L, is all of VMA and merges with PREV, or NEXT, or both. NULL: it does
+ * not.
+ */
 static struct vm_area_struct *merge_whole(struct vm_area_struct *vma, struct vm_area_struct *prev,
 					  struct vm_area_struct *next)
 {
@@ -618,8 +629,8 @@ static struct vm_area_struct *merge_whole(struct vm_area_struct *vma, struct vm_
 }
 
 /* The border between VMA and its neighbour TO, which takes [START, END) over, moves. NULL: no memory. */
-static struct vm_area_struct *merge_part(struct vm_area_struct *vma, struct vm_area_struct *to, unsigned long start,
-					 unsigned long end)
+static struct vm_area_struct *merge_part(struct vm_area_struct *vma, struct vm_area_struct *to,
+					 unsigned long start, unsigned long end)
 {
 	bool down = to->vm_end == start;	/* TO lies below */
 	struct border b[2];
@@ -628,7 +639,7 @@ static struct vm_area_struct *merge_part(struct vm_area_struct *vma, struct vm_a
 		return NULL;
 	if (down) {
 		b[0] = (struct border){ to, to->vm_start, end, to->vm_pgoff };
-		b[1] = (struct border){ vma, end, vma->vm_end, vma->vm_pgoff + ((end - vma->vm_start) >> PAGE_SHIFT) };
+		b[1] = (struct border){ vma, end, vma->vm_end, linear_page_index(vma, end) };
 	} else {
 		b[0] = (struct border){ to, start, to->vm_end, to->vm_pgoff - ((end - start) >> PAGE_SHIFT) };
 		b[1] = (struct border){ vma, vma->vm_start, start, vma->vm_pgoff };

@@ -2,15 +2,16 @@
  * mm/zap.c - taking mappings away: munmap, exit, MADV_DONTNEED, truncation.
  *
  *	unmap_vmas()             VMAs of one mm          \
- *	zap_page_range_single()  a part of one VMA        > zap_pte_range(): clear, uncount, gather (mmu_gather.h)
+ *	zap_page_range_single()  a part of one VMA        > zap_pte_range(): clear, uncount, gather
  *	unmap_mapping_pages()    one file, all processes /
  *	free_pgtables()          afterwards: tables that cover nothing any more
  *
- * Zapping may run under the mmap lock or an rmap lock (LOCK-5); freeing tables needs the mmap write lock, and the VMAs
- * off every rmap first, so that no walker can come by any way. Linux: mm/memory.c.
+ * Zapping may run under the mmap lock or an rmap lock (LOCK-5); freeing tables needs the mmap write lock,
+ * and the VMAs off every rmap first, so that no walker can come by any way. Linux: mm/memory.c.
  */
 #include "kernel/fs/fs.h"
 #include "kernel/sched/sched.h"
+#include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
 #include "mm/vma.h"
@@ -31,7 +32,8 @@ static void add_mm_rss_vec(struct mm_struct *mm, long *rss)
 }
 
 /* Drop one present PTE. True: the gather is full. => ptl held */
-static bool zap_present_pte(struct zap *zap, struct vm_area_struct *vma, pte_t *pte, pte_t val, unsigned long addr)
+static bool zap_present_pte(struct zap *zap, struct vm_area_struct *vma, pte_t *pte, pte_t val,
+			    unsigned long addr)
 {
 	struct page *page = vm_normal_page(vma, addr, val);
 	struct folio *folio = page ? page_folio(page) : NULL;
@@ -54,7 +56,8 @@ static bool zap_present_pte(struct zap *zap, struct vm_area_struct *vma, pte_t *
 }
 
 /*
- * Zap what one lock session allows; returns where to go on. Ends early when the gather is full or others want the CPU.
+ * Zap what one lock session allows; returns where to go on. Ends early when the gather is full or others
+ * want the CPU.
  */
 static unsigned long zap_some(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
@@ -97,8 +100,8 @@ static int zap_pte_range(pmd_t *pmd, unsigned long addr, unsigned long end, stru
 }
 
 /* One VMA's part of [START, END). */
-static void unmap_single_vma(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned long start, unsigned long end,
-			     bool even_cows)
+static void unmap_single_vma(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned long start,
+			     unsigned long end, bool even_cows)
 {
 	struct zap zap = { .tlb = tlb, .even_cows = even_cows };
 	struct mm_walk walk = { .pmd_entry = zap_pte_range, .vma = vma, .private = &zap };
@@ -122,6 +125,7 @@ void zap_page_range_single(struct vm_area_struct *vma, unsigned long start, unsi
 {
 	struct mmu_gather tlb;
 
+	lru_add_drain();
 	update_hiwater_rss(vma->vm_mm);
 	tlb_gather_mmu(&tlb, vma->vm_mm, false);
 	unmap_single_vma(&tlb, vma, start, end, true);
@@ -213,7 +217,7 @@ void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned 
 		   unsigned long ceiling)
 {
 	while (vma && vma->vm_start < end) {
-		unsigned long start = vma->vm_start, stop;
+		unsigned long start = vma->vm_start, stop, top;
 		struct vm_area_struct *next;
 
 		/* VMAs close together share tables: one walk for all of them. */
@@ -224,7 +228,8 @@ void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned 
 			next = vma_next(vma);
 			vma = next;
 		} while (next && next->vm_start < end && next->vm_start <= stop + PMD_SIZE);
-		free_pgd_range(tlb, start, stop, floor, next && next->vm_start < end ? next->vm_start : ceiling);
+		top = next && next->vm_start < end ? next->vm_start : ceiling;
+		free_pgd_range(tlb, start, stop, floor, top);
 		cond_resched();
 	}
 }

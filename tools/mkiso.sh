@@ -3,7 +3,7 @@
 set -eu
 elf=$1 initrd=$2 out=$3 args=$4
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+trap 'rm -rf "$dir" "$dir.log"' EXIT
 mkdir -p "$dir/boot/grub"
 cp "$elf" "$dir/boot/quire.elf"
 cp "$initrd" "$dir/boot/initrd.cpio"
@@ -24,7 +24,7 @@ grub-file --is-x86-multiboot2 "$elf" || { echo "$elf has no Multiboot2 header" >
 # Only the modules that are used: a small ISO is made and read faster.
 if ! grub-mkrescue -o "$out" --fonts= --locales= --themes= --install-modules='multiboot2 normal serial terminal echo
 	iso9660 fat all_video part_msdos part_gpt part_acorn part_amiga part_bsd part_dfly part_dvh part_plan part_sun
-	part_sunpc' "$dir" > "$dir/log" 2>&1; then
-	cat "$dir/log" >&2
+	part_sunpc' "$dir" > "$dir.log" 2>&1; then
+	cat "$dir.log" >&2
 	exit 1
 fi

@@ -1,9 +1,9 @@
 /*
  * kernel/fs/anon_inode.c - files without a directory entry: pipes, sockets, eventfds, pidfds.
  *
- * Each kind lives in a file system of its own that is mounted nowhere, so that stat and statfs have something to
- * say. The dentry's name ("pipe:[7]") is what /proc/PID/fd shows. All files of anon_inode_getfile() share one inode, as
- * in Linux: fs/anon_inodes.c, alloc_file_pseudo().
+ * Each kind lives in a file system of its own that is mounted nowhere, so that stat and statfs have something
+ * to say. The dentry's name ("pipe:[7]") is what /proc/PID/fd shows. All files of anon_inode_getfile() share
+ * one inode, as in Linux: fs/anon_inodes.c, alloc_file_pseudo().
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/uaccess.h"
@@ -32,17 +32,20 @@ static struct super_block *nameless_get_sb(struct file_system_type *t, u64 magic
 	return sb->s_root ? sb : ERR_PTR(-ENOMEM);
 }
 
-static struct super_block *anon_get_sb(struct file_system_type *t, const char *dev, char *data, unsigned int flags)
+static struct super_block *anon_get_sb(struct file_system_type *t, const char *dev, char *data,
+				       unsigned int flags)
 {
 	return nameless_get_sb(t, ANON_INODE_MAGIC);
 }
 
-static struct super_block *pipe_get_sb(struct file_system_type *t, const char *dev, char *data, unsigned int flags)
+static struct super_block *pipe_get_sb(struct file_system_type *t, const char *dev, char *data,
+				       unsigned int flags)
 {
 	return nameless_get_sb(t, PIPEFS_MAGIC);
 }
 
-static struct super_block *sock_get_sb(struct file_system_type *t, const char *dev, char *data, unsigned int flags)
+static struct super_block *sock_get_sb(struct file_system_type *t, const char *dev, char *data,
+				       unsigned int flags)
 {
 	return nameless_get_sb(t, SOCKFS_MAGIC);
 }

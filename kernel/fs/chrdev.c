@@ -22,20 +22,22 @@ static int add_range(bool block, unsigned int major, unsigned int minor, unsigne
 
 	if (!r)
 		return -ENOMEM;
-	*r = (struct device_range){ .block = block, .major = major, .minor = minor, .count = count, .fops = fops,
-				    .priv = priv };
+	*r = (struct device_range){
+		.block = block, .major = major, .minor = minor, .count = count, .fops = fops, .priv = priv };
 	spin_lock(&device_lock);
 	list_add_tail(&r->link, &device_ranges);
 	spin_unlock(&device_lock);
 	return 0;
 }
 
-int register_chrdev(unsigned int major, unsigned int minor, unsigned int count, const struct file_operations *fops, void *priv)
+int register_chrdev(unsigned int major, unsigned int minor, unsigned int count,
+		    const struct file_operations *fops, void *priv)
 {
 	return add_range(false, major, minor, count, fops, priv);
 }
 
-int register_blkdev(unsigned int major, unsigned int minor, unsigned int count, const struct file_operations *fops, void *priv)
+int register_blkdev(unsigned int major, unsigned int minor, unsigned int count,
+		    const struct file_operations *fops, void *priv)
 {
 	return add_range(true, major, minor, count, fops, priv);
 }

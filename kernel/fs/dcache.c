@@ -1,16 +1,16 @@
 /*
- * kernel/fs/dcache.c - dentries: names in a tree. Every file system here lives in memory, so the tree of dentries
- * IS the directory; there is no cache of it to keep in step.
+ * kernel/fs/dcache.c - dentries: names in a tree. Every file system here lives in memory, so the tree of
+ * dentries IS the directory; there is no cache of it to keep in step.
  *
  *	linked dentry:   d_parent --+-- d_children list, in order of d_off   (getdents, lseek)
  *	                            +-- hash of (parent, name)               (path walk)
  *
- * A linked dentry holds one reference of its own until d_unlink(), so nobody who finds it can see the count at
- * zero. Dentries made by a lookup method (/proc/PID) are never linked: they live as long as someone uses them.
- * Each dentry holds its parent, so the way up to the root always exists, also for deleted ones.
+ * A linked dentry holds one reference of its own until d_unlink(), so nobody who finds it can see the count
+ * at zero. Dentries made by a lookup method (/proc/PID) are never linked: they live as long as someone uses
+ * them. Each dentry holds its parent, so the way up to the root always exists, also for deleted ones.
  *
- * d_off grows with time and stays with the dentry (over a rename inside its directory too): a getdents loop meets
- * what was there all the time exactly once, whatever is created and deleted in between.
+ * d_off grows with time and stays with the dentry (over a rename inside its directory too): a getdents loop
+ * meets what was there all the time exactly once, whatever is created and deleted in between.
  *
  * Not here: negative dentries, LRU, sequence counters for lockless walks. Linux: fs/dcache.c, fs/libfs.c.
  */
@@ -83,7 +83,8 @@ struct dentry *d_make_root(struct super_block *sb, struct inode *inode)
 	return d;
 }
 
-struct dentry *d_alloc_detached(struct super_block *sb, const char *name, struct inode *inode, unsigned int flags)
+struct dentry *d_alloc_detached(struct super_block *sb, const char *name, struct inode *inode,
+				unsigned int flags)
 {
 	struct dentry *d = __d_alloc(sb, name, strlen(name));
 
@@ -281,7 +282,8 @@ bool dcache_emit(struct file *f, struct dir_context *ctx)
 	list_for_each_entry(d, &dir->d_children, d_sibling) {
 		if ((loff_t)d->d_off < ctx->pos)
 			continue;
-		if (!dir_emit(ctx, d->d_name, d->d_namelen, d->d_off + 1, d->d_inode->i_ino, d->d_inode->i_mode))
+		if (!dir_emit(ctx, d->d_name, d->d_namelen, d->d_off + 1, d->d_inode->i_ino,
+			      d->d_inode->i_mode))
 			return false;
 	}
 	return true;

@@ -8,16 +8,22 @@
 
 static struct super_block *devtmpfs_sb;
 
-static struct super_block *devtmpfs_get_sb(struct file_system_type *t, const char *dev, char *data, unsigned int flags)
+static struct super_block *devtmpfs_get_sb(struct file_system_type *t, const char *dev, char *data,
+					   unsigned int flags)
 {
 	atomic_inc(&devtmpfs_sb->s_active);
 	return devtmpfs_sb;
 }
 
-static struct file_system_type devtmpfs_type = { .name = "devtmpfs", .nodev = true, .get_sb = devtmpfs_get_sb };
+static struct file_system_type devtmpfs_type = {
+	.name = "devtmpfs", .nodev = true, .get_sb = devtmpfs_get_sb,
+};
 
-/* The entry LEN bytes of NAME of DIR, made with MODE if it is not there. Consumes DIR's reference. ERR_PTR. */
-static struct dentry *dev_entry(struct dentry *dir, const char *name, unsigned int len, umode_t mode, dev_t dev)
+/*
+ * The entry LEN bytes of NAME of DIR, made with MODE if it is not there. Consumes DIR's reference. ERR_PTR.
+ */
+static struct dentry *dev_entry(struct dentry *dir, const char *name, unsigned int len, umode_t mode,
+				dev_t dev)
 {
 	struct inode *di = dir->d_inode;
 	struct dentry *d;
@@ -28,7 +34,8 @@ static struct dentry *dev_entry(struct dentry *dir, const char *name, unsigned i
 	if (!d) {
 		d = d_alloc(dir, name, len);
 		if (d)
-			err = S_ISDIR(mode) ? di->i_op->mkdir(di, d, mode & 07777) : di->i_op->create(di, d, mode, dev);
+			err = S_ISDIR(mode) ? di->i_op->mkdir(di, d, mode & 07777)
+					    : di->i_op->create(di, d, mode, dev);
 		if (err) {
 			if (d)
 				dput(d);

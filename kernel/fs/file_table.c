@@ -3,9 +3,9 @@
  *
  *	files_struct: fd[] pointers, open_fds bitmap (number taken), close_on_exec bitmap; grown by doubling
  *
- * A number is reserved (bit set, pointer NULL) before the file exists, so that a failing open never has to undo an
- * installed file. Lookups take the table's spinlock for a few instructions; processes do not share tables, so
- * they do not meet. Linux: fs/file.c (lockless lookups by RCU).
+ * A number is reserved (bit set, pointer NULL) before the file exists, so that a failing open never has to
+ * undo an installed file. Lookups take the table's spinlock for a few instructions; processes do not share
+ * tables, so they do not meet. Linux: fs/file.c (lockless lookups by RCU).
  */
 #include "kernel/fs/internal.h"
 #include "kernel/task/signal.h"

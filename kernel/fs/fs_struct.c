@@ -1,5 +1,6 @@
 /*
- * kernel/fs/fs_struct.c - where a process is: its root, working directory and umask; and paths as it sees them.
+ * kernel/fs/fs_struct.c - where a process is: its root, working directory and umask; and paths as it sees
+ * them.
  *
  * Linux: fs/fs_struct.c, fs/d_path.c.
  */

@@ -1,16 +1,18 @@
 /*
  * kernel/fs/initramfs.c - from the cpio archive that the boot loader left in memory to the root file system.
  *
- * Before it, as Linux's built-in archive does: /dev, /dev/console and /root, so that init has a console before
- * anybody mounts devtmpfs. Directories that the archive forgot are made. What comes twice replaces what was there.
- * Linux: init/initramfs.c.
+ * Before it, as Linux's built-in archive does: /dev, /dev/console and /root, so that init has a console
+ * before anybody mounts devtmpfs. Directories that the archive forgot are made. What comes twice replaces
+ * what was there. Linux: init/initramfs.c.
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/setup.h"
 #include "kernel/lib/cpio.h"
 #include "mm/memblock.h"
 
-/* "./a/b/" and "/a/b" become "a/b" in BUF, from the root: "/a/b". False: nothing is left, or it is too long. */
+/*
+ * "./a/b/" and "/a/b" become "a/b" in BUF, from the root: "/a/b". False: nothing is left, or it is too long.
+ */
 static bool clean_name(const char *name, char *buf)
 {
 	size_t len;

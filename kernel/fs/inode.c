@@ -83,10 +83,19 @@ void iput(struct inode *inode)
 void generic_fillattr(struct inode *inode, struct kstat *st)
 {
 	*st = (struct kstat){
-		.ino = inode->i_ino, .size = inode->i_size, .blocks = inode->i_blocks, .blksize = 4096,
-		.dev = inode->i_sb->s_dev, .rdev = inode->i_rdev, .mode = inode->i_mode, .nlink = inode->i_nlink,
-		.uid = inode->i_uid, .gid = inode->i_gid,
-		.atime = inode->i_atime, .mtime = inode->i_mtime, .ctime = inode->i_ctime,
+		.ino = inode->i_ino,
+		.size = inode->i_size,
+		.blocks = inode->i_blocks,
+		.blksize = 4096,
+		.dev = inode->i_sb->s_dev,
+		.rdev = inode->i_rdev,
+		.mode = inode->i_mode,
+		.nlink = inode->i_nlink,
+		.uid = inode->i_uid,
+		.gid = inode->i_gid,
+		.atime = inode->i_atime,
+		.mtime = inode->i_mtime,
+		.ctime = inode->i_ctime,
 	};
 }
 
@@ -163,7 +172,8 @@ int generic_permission(struct inode *inode, int mask)
 
 int inode_permission(struct inode *inode, int mask)
 {
-	return inode->i_op->permission ? inode->i_op->permission(inode, mask) : generic_permission(inode, mask);
+	return inode->i_op->permission ? inode->i_op->permission(inode, mask)
+				       : generic_permission(inode, mask);
 }
 
 struct super_block *sb_alloc(struct file_system_type *t, u64 magic, const struct super_operations *op)

@@ -26,17 +26,22 @@ extern spinlock_t dcache_lock;
 extern struct mutex rename_mutex;		/* class "rename_mutex": outside all i_rwsems */
 /* Root of a superblock; consumes the reference to INODE, also on failure. NULL: no memory. */
 struct dentry *d_make_root(struct super_block *sb, struct inode *inode);
-/* A dentry outside any tree, named NAME; FLAGS: DCACHE_UNLINKED or DCACHE_DNAME. INODE's reference moves to it. NULL. */
-struct dentry *d_alloc_detached(struct super_block *sb, const char *name, struct inode *inode, unsigned int flags);
+/* A dentry outside any tree, named NAME; FLAGS: DCACHE_UNLINKED or DCACHE_DNAME. INODE's reference moves to
+ * it. NULL. */
+struct dentry *d_alloc_detached(struct super_block *sb, const char *name, struct inode *inode,
+				unsigned int flags);
 /* The linked child of PARENT with that name, referenced, or NULL. */
 struct dentry *d_lookup(struct dentry *parent, const char *name, unsigned int len);
 /* Give a negative dentry its inode; consumes the caller's inode reference. */
 static inline void d_instantiate(struct dentry *d, struct inode *inode) { d->d_inode = inode; }
-/* Link D below d_parent: it can be found, and is kept. => parent's i_rwsem for write (or the tree is private) */
+/*
+ * Link D below d_parent: it can be found, and is kept. => parent's i_rwsem for write (or the tree is private)
+ */
 void d_add(struct dentry *d);
 /* Undo d_add: the name is gone, the object lives on while referenced. => as d_add */
 void d_unlink(struct dentry *d);
-/* OLD takes NEW's parent and name; NEW (unlinked) takes OLD's name. => both directories' i_rwsem, rename_mutex if two */
+/* OLD takes NEW's parent and name; NEW (unlinked) takes OLD's name. => both directories' i_rwsem,
+ * rename_mutex if two */
 void d_move(struct dentry *old, struct dentry *new);
 /* Two linked dentries change places. => as d_move */
 void d_exchange(struct dentry *a, struct dentry *b);
@@ -90,16 +95,19 @@ int path_lookup(int dfd, const char *name, unsigned int flags, struct path *res)
 int nd_begin(struct nameidata *nd, int dfd, const char *name, unsigned int flags);
 int nd_walk(struct nameidata *nd, const char *name);
 void nd_end(struct nameidata *nd);
-/* The child LEN bytes of NAME of DIR, which may make it on the spot. Referenced, positive, or ERR_PTR(-ENOENT...). */
+/* The child LEN bytes of NAME of DIR, which may make it on the spot. Referenced, positive, or
+ * ERR_PTR(-ENOENT...). */
 struct dentry *lookup_child(struct dentry *dir, const char *name, unsigned int len, bool locked);
 /* Go down from P to what is mounted on it, as often as needed; swaps references. */
 void follow_mount(struct path *p);
-/* P is a symbolic link in the directory ND->path; REST follows it. Consumes P. 0: jumped; 1: *NEXT is the text to walk. */
+/* P is a symbolic link in the directory ND->path; REST follows it. Consumes P. 0: jumped; 1: *NEXT is the
+ * text to walk. */
 int follow_link(struct nameidata *nd, struct path *p, const char *rest, bool slash, const char **next);
 int may_create(struct path *dir);
 /*
- * Begin to make NAME: its directory is walked to and locked, and the name is free. A fresh dentry, or ERR_PTR with
- * nothing held. ISDIR: a slash may follow. => on success end with create_end(), which drops the dentry too
+ * Begin to make NAME: its directory is walked to and locked, and the name is free. A fresh dentry, or ERR_PTR
+ * with nothing held. ISDIR: a slash may follow. => on success end with create_end(), which drops the dentry
+ * too
  */
 struct dentry *create_begin(struct nameidata *nd, int dfd, const char *name, bool isdir);
 void create_end(struct nameidata *nd, struct dentry *d);
@@ -110,7 +118,8 @@ int vfs_create(struct path *dir, struct dentry *d, umode_t mode, dev_t dev);
 int vfs_open(struct file *f, const struct path *p);
 struct file *alloc_file(int flags);		/* references nothing yet; ERR_PTR */
 /* Open file on detached dentry D of MNT; consumes D on success. ERR_PTR. */
-struct file *alloc_file_pseudo(struct mount *mnt, struct dentry *d, int flags, const struct file_operations *fops);
+struct file *alloc_file_pseudo(struct mount *mnt, struct dentry *d, int flags,
+			       const struct file_operations *fops);
 struct file *do_filp_open(int dfd, const char *name, int flags, umode_t mode);
 int do_truncate(const struct path *p, loff_t len);
 int notify_change(const struct path *p, const struct kstat *st, unsigned int valid);
@@ -121,11 +130,15 @@ extern struct mutex mount_mutex;
 void mntget(struct mount *m);
 void mntput(struct mount *m);
 struct mount *lookup_mnt(struct mount *parent, struct dentry *d);	/* => dcache_lock */
-static inline bool mnt_readonly(const struct path *p) { return (p->mnt->mnt_flags | p->mnt->mnt_sb->s_flags) & MS_RDONLY; }
+static inline bool mnt_readonly(const struct path *p)
+{
+	return (p->mnt->mnt_flags | p->mnt->mnt_sb->s_flags) & MS_RDONLY;
+}
 struct mount *kern_mount(struct file_system_type *t);	/* in no name space; panics without memory (boot) */
 extern struct file_system_type tmpfs_type, rootfs_type;
 void mount_rootfs(void);
-int path_mount(struct path *p, struct file_system_type *t, const char *devname, char *data, unsigned int flags);
+int path_mount(struct path *p, struct file_system_type *t, const char *devname, char *data,
+	       unsigned int flags);
 struct file_system_type *get_fs_type(const char *name);
 
 /* The rest. */
@@ -151,12 +164,15 @@ void proc_base_init(void);
 void devtmpfs_init(void);
 ssize_t vfs_read(struct file *f, struct iov_iter *to, loff_t *pos);
 ssize_t vfs_write(struct file *f, struct iov_iter *from, loff_t *pos);
-/* Copy in and check an iovec array; FAST holds UIO_FASTIOV. *IOV is to be kfreed if it is not FAST. Total or -errno. */
+/* Copy in and check an iovec array; FAST holds UIO_FASTIOV. *IOV is to be kfreed if it is not FAST. Total or
+ * -errno. */
 #define UIO_FASTIOV 8
-ssize_t import_iovec(const struct iovec __user *uvec, unsigned long nr, struct iovec *fast, struct iovec **iov);
+ssize_t import_iovec(const struct iovec __user *uvec, unsigned long nr, struct iovec *fast,
+		     struct iovec **iov);
 long memfd_fcntl(struct file *f, unsigned int cmd, unsigned long arg);
 long pipe_fcntl(struct file *f, unsigned int cmd, unsigned long arg);
-/* file_table.c, for fcntl: the close-on-exec flag; a duplicate at the lowest number >= FROM (takes its own reference). */
+/* file_table.c, for fcntl: the close-on-exec flag; a duplicate at the lowest number >= FROM (takes its own
+ * reference). */
 int fd_get_cloexec(unsigned int fd);
 void fd_set_cloexec(unsigned int fd, bool on);
 int fd_dup_from(struct file *f, unsigned int from, unsigned int flags);

@@ -1,8 +1,8 @@
 /*
  * kernel/fs/iov.c - iov_iter: where the bytes of a read or write come from or go to.
  *
- * One interface for user memory in pieces (readv), in one piece (read), and kernel memory, so that a file's read and
- * write methods exist once. Linux: lib/iov_iter.c.
+ * One interface for user memory in pieces (readv), in one piece (read), and kernel memory, so that a file's
+ * read and write methods exist once. Linux: lib/iov_iter.c.
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/uaccess.h"
@@ -87,7 +87,8 @@ size_t clear_iter(size_t n, struct iov_iter *it)
 	return iter_move(CLEAR_ITER, NULL, n, it);
 }
 
-ssize_t import_iovec(const struct iovec __user *uvec, unsigned long nr, struct iovec *fast, struct iovec **res)
+ssize_t import_iovec(const struct iovec __user *uvec, unsigned long nr, struct iovec *fast,
+		     struct iovec **res)
 {
 	struct iovec *iov = fast;
 	size_t total = 0;

@@ -2,13 +2,13 @@
  * kernel/fs/locks.c - advisory locks: fcntl record locks and flock.
  *
  *	inode->i_flock: granted locks, in no order
- *	record lock: owned by a process (its file table), covers bytes [start, end], gone when the process closes
- *		     ANY descriptor of the file
+ *	record lock: owned by a process (its file table), covers bytes [start, end], gone when the process
+ *		     closes ANY descriptor of the file
  *	flock:	     owned by the open file, covers it all, gone with the last reference
  *
- * The two kinds do not see each other. One spinlock guards all lists, and waiters sleep on one queue: locks are rare
- * here, and a wake-up that finds its lock still taken sleeps again. A record lock that would close a circle of
- * waiters is -EDEADLK. Linux: fs/locks.c.
+ * The two kinds do not see each other. One spinlock guards all lists, and waiters sleep on one queue: locks
+ * are rare here, and a wake-up that finds its lock still taken sleeps again. A record lock that would close a
+ * circle of waiters is -EDEADLK. Linux: fs/locks.c.
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/uaccess.h"
@@ -33,6 +33,7 @@ struct file_lock {
 	short type;
 	loff_t start, end;		/* inclusive */
 	pid_t pid;
+	const struct file *file;	/* that it was asked for through */
 };
 
 /* A process that sleeps for a record lock, and whom for: the edges that a circle is made of. */
@@ -63,11 +64,12 @@ static struct file_lock *find_conflict(struct inode *inode, const struct file_lo
 }
 
 /*
- * Remove NEW's owner's rights on NEW's range from INODE's list. SPARE is used if a lock falls in two; true if so.
+ * Remove NEW's owner's rights on NEW's range from INODE's list. SPARE is used if a lock falls in two: true.
  *
  * => file_lock_lock
  */
-static bool carve(struct inode *inode, const struct file_lock *new, struct file_lock *spare, struct list_head *dead)
+static bool carve(struct inode *inode, const struct file_lock *new, struct file_lock *spare,
+		  struct list_head *dead)
 {
 	struct file_lock *l, *n;
 	bool split = false;
@@ -120,8 +122,9 @@ static bool would_deadlock(const void *owner, const void *blocker)
 	return false;
 }
 
-/* Try once. 0: granted (or unlocked); -EAGAIN with *BLOCKER. NEW and SPARE are taken over as needed, else stay. */
-static int try_lock(struct inode *inode, struct file_lock **new, struct file_lock **spare, const void **blocker)
+/* Try once. 0: granted (or unlocked); -EAGAIN with *BLOCKER. NEW and SPARE are NULL if they were used. */
+static int try_lock(struct inode *inode, struct file_lock **new, struct file_lock **spare,
+		    const void **blocker)
 {
 	struct file_lock *c;
 	LIST_HEAD(dead);
@@ -179,7 +182,8 @@ static int wait_for_lock(struct inode *inode, const struct file_lock *new, const
 
 static int apply_lock(struct inode *inode, const struct file_lock *wanted, bool wait)
 {
-	struct file_lock *new = kmalloc(sizeof(*new), GFP_KERNEL), *spare = kmalloc(sizeof(*spare), GFP_KERNEL);
+	struct file_lock *new = kmalloc(sizeof(*new), GFP_KERNEL);
+	struct file_lock *spare = kmalloc(sizeof(*spare), GFP_KERNEL);
 	const void *blocker;
 	int err = -ENOLCK;
 
@@ -208,7 +212,8 @@ static int to_lock(struct file *f, const struct flock *u, struct file_lock *l)
 	if (u->l_start > OFFSET_MAX - base)
 		return -EOVERFLOW;
 	base += u->l_start;
-	*l = (struct file_lock){ .owner = current->files, .record = true, .type = u->l_type, .pid = current->tgid };
+	*l = (struct file_lock){ .owner = current->files, .record = true, .type = u->l_type,
+				 .pid = current->tgid, .file = f };
 	l->start = base;
 	l->end = OFFSET_MAX;
 	if (u->l_len > 0) {
@@ -233,7 +238,8 @@ long fcntl_setlk(struct file *f, unsigned int cmd, void __user *arg)
 	err = to_lock(f, &u, &l);
 	if (err)
 		return err;
-	if ((l.type == F_RDLCK && !(f->f_mode & FMODE_READ)) || (l.type == F_WRLCK && !(f->f_mode & FMODE_WRITE)))
+	if ((l.type == F_RDLCK && !(f->f_mode & FMODE_READ)) ||
+	    (l.type == F_WRLCK && !(f->f_mode & FMODE_WRITE)))
 		return -EBADF;
 	return apply_lock(f->f_inode, &l, cmd == F_SETLKW);
 }
@@ -279,12 +285,39 @@ void locks_remove_posix(struct file *f, struct files_struct *owner)
 	remove_owner(f->f_inode, owner, true);
 }
 
+/*
+ * The last reference to F goes. Record locks through it are normally gone by now; one is left when a thread
+ * got it while another thread closed the descriptor.
+ */
 void locks_remove_file(struct file *f)
 {
-	remove_owner(f->f_inode, f, false);
+	struct file_lock *l, *n;
+	LIST_HEAD(dead);
+
+	if (list_empty(&f->f_inode->i_flock))
+		return;
+	spin_lock(&file_lock_lock);
+	list_for_each_entry_safe(l, n, &f->f_inode->i_flock, link)
+		if (l->file == f)
+			list_move(&l->link, &dead);
+	spin_unlock(&file_lock_lock);
+	free_locks(&dead);
+	wake_up_all(&file_lock_wait);
 }
 
 /* ---- flock ---- */
+
+static bool has_flock(struct file *f, short type)
+{
+	struct file_lock *l;
+	bool ret = false;
+
+	spin_lock(&file_lock_lock);
+	list_for_each_entry(l, &f->f_inode->i_flock, link)
+		ret |= !l->record && l->owner == f && l->type == type;
+	spin_unlock(&file_lock_lock);
+	return ret;
+}
 
 SYSCALL_DEFINE2(flock, int, fd, unsigned int, op)
 {
@@ -299,12 +332,15 @@ SYSCALL_DEFINE2(flock, int, fd, unsigned int, op)
 	f = fget(fd);
 	if (!f)
 		return -EBADF;
-	l.owner = f;
+	l.owner = l.file = f;
 	l.type = types[kind];
-	/* Changing the kind is giving up and taking anew, so that two that upgrade do not wait for each other. */
-	if (kind != LOCK_UN)
-		locks_remove_file(f);
-	err = apply_lock(f->f_inode, &l, !(op & LOCK_NB));
+	/* Changing the kind is giving up and taking anew: two that upgrade do not wait for each other. */
+	if (kind != LOCK_UN && has_flock(f, l.type)) {
+		err = 0;
+	} else {
+		remove_owner(f->f_inode, f, false);
+		err = kind == LOCK_UN ? 0 : apply_lock(f->f_inode, &l, !(op & LOCK_NB));
+	}
 	fput(f);
 	return err;
 }

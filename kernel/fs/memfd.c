@@ -1,8 +1,8 @@
 /*
  * kernel/fs/memfd.c - memfd_create(2), and the seals that such files can get.
  *
- * A seal forbids for good: to shrink, to grow, to write, or to add seals. F_SEAL_WRITE is refused while a writable
- * shared mapping exists. Linux: mm/memfd.c.
+ * A seal forbids for good: to shrink, to grow, to write, or to add seals. F_SEAL_WRITE is refused while a
+ * writable shared mapping exists. Linux: mm/memfd.c.
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/uaccess.h"
@@ -27,6 +27,9 @@ static long add_seals(struct file *f, unsigned int seals)
 	if (seals & ~ALL_SEALS)
 		return -EINVAL;
 	down_write(&inode->i_rwsem);
+	/* What is executable and shall stay so must not change under its users. */
+	if ((seals & F_SEAL_EXEC) && (inode->i_mode & 0111))
+		seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 	if (inode->i_seals & F_SEAL_SEAL)
 		err = -EPERM;
 	else if ((seals & F_SEAL_WRITE) && atomic_read(&inode->i_data.i_mmap_writable) > 0)

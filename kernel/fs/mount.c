@@ -3,9 +3,10 @@
  *
  *	rootfs "/" --- dentry /proc --d_mounted--> mount of proc: mnt_parent, mnt_mountpoint, mnt_root
  *
- * One tree for all processes (no mount name spaces). A mount in the tree has one reference for that, and one for
- * each mount upon it and each path that stands in it; it is busy if there are more than the tree's. Detaching
- * takes it (with MNT_DETACH all that is mounted below, too) off the tree; the last reference frees it.
+ * One tree for all processes (no mount name spaces). A mount in the tree has one reference for that, and one
+ * for each mount upon it and each path that stands in it; it is busy if there are more than the tree's.
+ * Detaching takes it (with MNT_DETACH all that is mounted below, too) off the tree; the last reference frees
+ * it.
  *
  * Locks: mount_mutex: changes, and the list; dcache_lock inside it: what path walks look at.
  * Linux: fs/namespace.c, fs/filesystems.c, fs/proc_namespace.c.
@@ -67,7 +68,8 @@ void mntput(struct mount *m)
 }
 
 /* A mount of SB (whose s_active reference it takes over) at ROOT, in no tree yet. NULL: no memory. */
-static struct mount *mount_alloc(struct super_block *sb, struct dentry *root, const char *devname, unsigned int flags)
+static struct mount *mount_alloc(struct super_block *sb, struct dentry *root, const char *devname,
+				 unsigned int flags)
 {
 	struct mount *m = kzalloc(sizeof(*m), GFP_KERNEL);
 
@@ -173,7 +175,8 @@ static void detach_children(struct mount *top)
 	}
 }
 
-int path_mount(struct path *p, struct file_system_type *t, const char *devname, char *data, unsigned int flags)
+int path_mount(struct path *p, struct file_system_type *t, const char *devname, char *data,
+	       unsigned int flags)
 {
 	struct super_block *sb = t->get_sb(t, devname, data, flags);
 	struct mount *m;
@@ -468,8 +471,9 @@ static int mountinfo_show(struct seq_file *m, void *v)
 		return -ENOMEM;
 	s = mount_point_path(mnt, buf);
 	if (s) {
-		seq_printf(m, "%d %d %u:%u %s ", mnt->mnt_id, mnt->mnt_parent->mnt_id, MAJOR(mnt->mnt_sb->s_dev),
-			   MINOR(mnt->mnt_sb->s_dev), whole.dentry == mnt->mnt_sb->s_root ? "/" : whole.dentry->d_name);
+		seq_printf(m, "%d %d %u:%u %s ", mnt->mnt_id, mnt->mnt_parent->mnt_id,
+			   MAJOR(mnt->mnt_sb->s_dev), MINOR(mnt->mnt_sb->s_dev),
+			   whole.dentry == mnt->mnt_sb->s_root ? "/" : whole.dentry->d_name);
 		seq_path_escaped(m, s, " \t\n\\#");
 		seq_putc(m, ' ');
 		show_mnt_flags(m, mnt);

@@ -1,13 +1,14 @@
 /*
  * kernel/fs/namei.c - from a path to the object, and the calls that change directories.
  *
- *	"a/link/../b"   nd_walk(): component by component, each step: may I search this directory? which child?
- *	                is something mounted on it? is it a symbolic link? A link's text takes the place of
- *	                the component and the walk goes on with it (at most 40 times), so nothing recurses.
+ *	"a/link/../b"	nd_walk(): component by component, each step: may I search this directory? which
+ *			child? is something mounted on it? is it a symbolic link? A link's text takes the
+ *			place of the component and the walk goes on with it (at most 40 times), so nothing
+ *			recurses.
  *
  * A walk holds references on the place it stands at; single steps take dcache_lock, no lock is held between
- * them. Changes hold the directory's i_rwsem for write; two directories (rename) are locked ancestor first under
- * rename_mutex, and a victim directory as third, so that nothing is created in what is being removed.
+ * them. Changes hold the directory's i_rwsem for write; two directories (rename) are locked ancestor first
+ * under rename_mutex, and a victim directory as third, so that nothing is created in what is being removed.
  *
  * Not here: lockless walks, automounts, openat2 restrictions. Linux: fs/namei.c.
  */
@@ -252,8 +253,8 @@ static int step(struct nameidata *nd, const char *name, unsigned int len, bool f
 }
 
 /*
- * Walk NAME from where ND stands: to the object, or with LOOKUP_PARENT to the directory of its last component,
- * which is left in ND->last.
+ * Walk NAME from where ND stands: to the object, or with LOOKUP_PARENT to the directory of its last
+ * component, which is left in ND->last.
  *
  * => ND begun, and to be ended by the caller whatever happens; may sleep
  */
@@ -375,6 +376,12 @@ static umode_t with_umask(umode_t mode)
 	return mode & ~READ_ONCE(current->fs->umask);
 }
 
+/* In procfs a name that is not there can never be, so that is the error; others tell what they do not do. */
+static int cannot_make(const struct path *dir, int err)
+{
+	return dir->dentry->d_sb->s_magic == PROC_SUPER_MAGIC ? -ENOENT : err;
+}
+
 /* => DIR's i_rwsem for write; D is a fresh child of it */
 int vfs_create(struct path *dir, struct dentry *d, umode_t mode, dev_t dev)
 {
@@ -383,7 +390,7 @@ int vfs_create(struct path *dir, struct dentry *d, umode_t mode, dev_t dev)
 
 	if (err)
 		return err;
-	return inode->i_op->create ? inode->i_op->create(inode, d, mode, dev) : -EACCES;
+	return inode->i_op->create ? inode->i_op->create(inode, d, mode, dev) : cannot_make(dir, -EACCES);
 }
 
 /*
@@ -488,7 +495,8 @@ static long do_mkdirat(int dfd, const char __user *uname, umode_t mode)
 
 		err = may_create(&nd.path);
 		if (!err)
-			err = dir->i_op->mkdir ? dir->i_op->mkdir(dir, d, with_umask(mode & 01777)) : -EPERM;
+			err = dir->i_op->mkdir ? dir->i_op->mkdir(dir, d, with_umask(mode & 01777)) :
+						 cannot_make(&nd.path, -EPERM);
 		create_end(&nd, d);
 	}
 	putname(name);
@@ -525,7 +533,8 @@ static long do_symlinkat(const char __user *utarget, int dfd, const char __user 
 
 		err = may_create(&nd.path);
 		if (!err)
-			err = dir->i_op->symlink ? dir->i_op->symlink(dir, d, target) : -EPERM;
+			err = dir->i_op->symlink ? dir->i_op->symlink(dir, d, target)
+						 : cannot_make(&nd.path, -EPERM);
 		create_end(&nd, d);
 	}
 	putname(name);
@@ -601,7 +610,8 @@ SYSCALL_DEFINE2(link, const char __user *, old, const char __user *, new)
 	return do_linkat(AT_FDCWD, old, AT_FDCWD, new, 0);
 }
 
-SYSCALL_DEFINE5(linkat, int, olddfd, const char __user *, old, int, newdfd, const char __user *, new, int, flags)
+SYSCALL_DEFINE5(linkat, int, olddfd, const char __user *, old, int, newdfd, const char __user *, new, int,
+		flags)
 {
 	return do_linkat(olddfd, old, newdfd, new, flags);
 }
@@ -793,7 +803,8 @@ static int rename_locked(struct nameidata *from, struct nameidata *to, unsigned 
 		goto out_old;
 	if (new->d_inode && (flags & RENAME_NOREPLACE))
 		err = -EEXIST;
-	else if (!S_ISDIR(old->d_inode->i_mode) && (from->last_slash || (to->last_slash && !(flags & RENAME_EXCHANGE))))
+	else if (!S_ISDIR(old->d_inode->i_mode) &&
+		 (from->last_slash || (to->last_slash && !(flags & RENAME_EXCHANGE))))
 		err = -ENOTDIR;
 	else if (olddir != newdir && d_is_ancestor(old, newdir))
 		err = -EINVAL;	/* into itself */
@@ -828,7 +839,8 @@ static int rename_walked(struct nameidata *from, struct nameidata *to, unsigned 
 	return err;
 }
 
-static long do_renameat(int olddfd, const char __user *uold, int newdfd, const char __user *unew, unsigned int flags)
+static long do_renameat(int olddfd, const char __user *uold, int newdfd, const char __user *unew,
+			unsigned int flags)
 {
 	struct nameidata *nd;	/* two of them are too large for the stack */
 	char *old, *new;
@@ -889,7 +901,8 @@ SYSCALL_DEFINE5(renameat2, int, olddfd, const char __user *, old, int, newdfd, c
 
 /* ---- readlink ---- */
 
-/* What readlink shows of D: its text, or the path that it would jump to. Length in BUF (not terminated), or -errno. */
+/* What readlink shows of D: its text, or the path that it would jump to. Length in BUF (not terminated), or
+ * -errno. */
 static int read_link(struct dentry *d, char *buf, int size)
 {
 	struct inode *inode = d->d_inode;

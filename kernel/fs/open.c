@@ -4,7 +4,8 @@
  *	openat -> do_filp_open -> (walk, perhaps create) -> vfs_open -> the inode's or the driver's open
  *	close  -> filp_close (flush, this process's record locks) -> fput -> last one: release
  *
- * Linux: fs/open.c, path_openat() in fs/namei.c, fs/file_table.c. Here fput() runs release at once, so it may sleep.
+ * Linux: fs/open.c, path_openat() in fs/namei.c, fs/file_table.c. Here fput() runs release at once, so it may
+ * sleep.
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/uaccess.h"
@@ -53,7 +54,8 @@ void fput(struct file *f)
 	kmem_cache_free(file_cache, f);
 }
 
-struct file *alloc_file_pseudo(struct mount *mnt, struct dentry *d, int flags, const struct file_operations *fops)
+struct file *alloc_file_pseudo(struct mount *mnt, struct dentry *d, int flags,
+			       const struct file_operations *fops)
 {
 	struct file *f = alloc_file(flags);
 
@@ -206,8 +208,8 @@ static struct file *open_tmpfile(const struct path *p, int flags, umode_t mode)
 }
 
 /*
- * The last component of a walk with O_CREAT, once: returns the file or an error; or NULL when it was a symbolic
- * link, and *TEXT is to be walked.
+ * The last component of a walk with O_CREAT, once: returns the file or an error; or NULL when it was a
+ * symbolic link, and *TEXT is to be walked.
  */
 static struct file *open_last(struct nameidata *nd, int flags, umode_t mode, const char **text)
 {
@@ -383,7 +385,8 @@ static int setattr_allowed(struct inode *inode, struct kstat *st, unsigned int v
 	if ((valid & ATTR_UID) && c->fsuid && (c->fsuid != inode->i_uid || st->uid != inode->i_uid))
 		return -EPERM;
 	if ((valid & ATTR_GID) && c->fsuid &&
-	    (c->fsuid != inode->i_uid || (st->gid != inode->i_gid && st->gid != c->fsgid && !in_group_p(st->gid))))
+	    (c->fsuid != inode->i_uid ||
+	     (st->gid != inode->i_gid && st->gid != c->fsgid && !in_group_p(st->gid))))
 		return -EPERM;
 	/* A set-group-id file of a group that one is not in could be used to become its member. */
 	if ((valid & ATTR_MODE) && c->fsuid && inode->i_gid != c->fsgid && !in_group_p(inode->i_gid))
@@ -405,7 +408,8 @@ int notify_change(const struct path *p, const struct kstat *attr, unsigned int v
 	if (mnt_readonly(p))
 		return -EROFS;
 	down_write(&inode->i_rwsem);
-	if ((valid & (ATTR_UID | ATTR_GID)) && !S_ISDIR(inode->i_mode) && (inode->i_mode & (S_ISUID | S_ISGID))) {
+	if ((valid & (ATTR_UID | ATTR_GID)) && !S_ISDIR(inode->i_mode) &&
+	    (inode->i_mode & (S_ISUID | S_ISGID))) {
 		/* Another owner, or by someone else: the rights of the old one must not pass on. */
 		st.mode = inode->i_mode & ~S_ISUID;
 		if (st.mode & 0010)
@@ -446,7 +450,9 @@ SYSCALL_DEFINE2(truncate, const char __user *, name, loff_t, len)
 	if (err)
 		return err;
 	inode = p.dentry->d_inode;
-	err = S_ISDIR(inode->i_mode) ? -EISDIR : !S_ISREG(inode->i_mode) ? -EINVAL : inode_permission(inode, MAY_WRITE);
+	err = S_ISDIR(inode->i_mode)	? -EISDIR
+	      : !S_ISREG(inode->i_mode) ? -EINVAL
+					: inode_permission(inode, MAY_WRITE);
 	if (!err)
 		err = do_truncate(&p, len);
 	path_put(&p);
@@ -664,7 +670,8 @@ static long do_utimensat(int dfd, const char __user *name, const struct timespec
 	return err;
 }
 
-SYSCALL_DEFINE4(utimensat, int, dfd, const char __user *, name, const struct timespec64 __user *, utimes, int, flags)
+SYSCALL_DEFINE4(utimensat, int, dfd, const char __user *, name, const struct timespec64 __user *, utimes, int,
+		flags)
 {
 	struct timespec64 times[2];
 
@@ -754,7 +761,8 @@ static long access_as_is(int dfd, const char __user *name, int mode)
 		err = -EACCES;
 	if (!err && mode)
 		err = inode_permission(inode, mode);
-	if (!err && (mode & MAY_WRITE) && mnt_readonly(&p) && (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode)))
+	if (!err && (mode & MAY_WRITE) && mnt_readonly(&p) &&
+	    (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode)))
 		err = -EROFS;
 	path_put(&p);
 	return err;

@@ -5,10 +5,12 @@
  *	bufs: [page,off,len] [page,off,len] ...        a ring; head - tail buffers are full
  *	        ^ readers take from here   ^ writers add here
  *
- * Each pipe has one mutex, held while bytes are copied (which may fault); readers and writers that must wait drop it
- * and sleep on rd_wait or wr_wait, one behind the other: a wake-up goes to one of them, and who leaves something behind
- * passes it on (wake_side). A wake-up is due only when the pipe stops being empty, or full. A page that a writer filled itself can be appended to (PIPE_BUF_CAN_MERGE), so
- * that many small writes share pages; pages that splice brought in are only references and never written.
+ * Each pipe has one mutex, held while bytes are copied (which may fault); readers and writers that must wait
+ * drop it and sleep on rd_wait or wr_wait, one behind the other: a wake-up goes to one of them, and he passes
+ * it on if he leaves something behind. A wake-up is due only when the pipe stops being empty, or full.
+ *
+ * A page that a writer filled itself can be appended to (PIPE_BUF_CAN_MERGE), so that many small writes share
+ * pages; pages that splice brought in are only references and never written.
  *
  * A write of at most 4096 bytes is atomic: it finds room in the last page or takes a new one, never both.
  * Linux: fs/pipe.c.
@@ -20,6 +22,7 @@
 #include "kernel/init.h"
 #include "kernel/task/signal.h"
 #include "kernel/task/syscall.h"
+#include "kernel/trace/concurrency.h"
 
 #define F_SETPIPE_SZ 1031
 #define F_GETPIPE_SZ 1032
@@ -152,7 +155,11 @@ static ssize_t pipe_read(struct file *f, struct iov_iter *to, loff_t *pos)
 
 /* ---- write ---- */
 
-/* Append to the last page the part of the write that does not fill whole pages. Bytes; 0: no room; -EFAULT. => mutex */
+/*
+ * Append to the last page the part of the write that does not fill whole pages. Bytes; 0: no room; -EFAULT.
+ *
+ * => mutex
+ */
 static ssize_t write_merge(struct pipe_inode_info *p, struct iov_iter *from)
 {
 	size_t chars = from->count & (PAGE_SIZE - 1), got;
@@ -203,6 +210,7 @@ static ssize_t pipe_write(struct file *f, struct iov_iter *from, loff_t *pos)
 	if (!from->count)
 		return 0;
 	mutex_lock(&p->mutex);
+	concurrency_enter(IN_PIPE_WRITE, p);
 	was_empty = pipe_empty(p);
 	n = p->readers && !(f->f_flags & O_DIRECT) ? write_merge(p, from) : 0;
 	for (;;) {
@@ -230,6 +238,7 @@ static ssize_t pipe_write(struct file *f, struct iov_iter *from, loff_t *pos)
 	}
 	was_empty = was_empty && !pipe_empty(p);
 	room = !pipe_full(p);
+	concurrency_exit(IN_PIPE_WRITE);
 	mutex_unlock(&p->mutex);
 	if (was_empty)
 		wake_side(&p->rd_wait);
@@ -266,7 +275,8 @@ void pipe_add_page_locked(struct pipe_inode_info *p, struct page *page, unsigned
 	WRITE_ONCE(p->head, p->head + 1);
 }
 
-int pipe_push_page(struct pipe_inode_info *p, struct page *page, unsigned int offset, unsigned int len, bool wait)
+int pipe_push_page(struct pipe_inode_info *p, struct page *page, unsigned int offset, unsigned int len,
+		   bool wait)
 {
 	int err = pipe_lock_room(p, wait);
 
@@ -283,7 +293,9 @@ int pipe_push_page(struct pipe_inode_info *p, struct page *page, unsigned int of
 /* A FIFO that never had a writer is not "hung up": private_data is the count of writers at open. */
 static bool hung_up(struct file *f, struct pipe_inode_info *p)
 {
-	return !READ_ONCE(p->writers) && READ_ONCE(p->w_counter) != (unsigned int)(unsigned long)f->private_data;
+	unsigned long at_open = (unsigned long)f->private_data;
+
+	return !READ_ONCE(p->writers) && READ_ONCE(p->w_counter) != (unsigned int)at_open;
 }
 
 static unsigned int pipe_poll(struct file *f, struct poll_table *pt)
@@ -362,7 +374,8 @@ long pipe_fcntl(struct file *f, unsigned int cmd, unsigned long arg)
 	mutex_lock(&p->mutex);
 	if (cmd == F_GETPIPE_SZ)
 		ret = (long)p->ring_size * PAGE_SIZE;
-	else if (size > (unsigned long)pipe_max_size && size > p->ring_size * PAGE_SIZE && !capable(CAP_SYS_RESOURCE))
+	else if (size > (unsigned long)pipe_max_size && size > p->ring_size * PAGE_SIZE &&
+		 !capable(CAP_SYS_RESOURCE))
 		ret = -EPERM;
 	else
 		ret = set_ring_size(p, size / PAGE_SIZE);

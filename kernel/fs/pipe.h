@@ -1,5 +1,5 @@
 /*
- * kernel/fs/pipe.h - pipes: a ring of page references, so that splice, tee and vmsplice move pages, not bytes.
+ * kernel/fs/pipe.h - pipes: a ring of page references, so that splice, tee and vmsplice move pages.
  */
 #ifndef KERNEL_FS_PIPE_H
 #define KERNEL_FS_PIPE_H
@@ -31,13 +31,15 @@ struct pipe_inode_info *get_pipe_info(struct file *f);	/* NULL: not a pipe */
  *
  * => pipe->mutex not held; may sleep
  */
-int pipe_push_page(struct pipe_inode_info *pipe, struct page *page, unsigned int offset, unsigned int len, bool wait);
+int pipe_push_page(struct pipe_inode_info *pipe, struct page *page, unsigned int offset, unsigned int len,
+		   bool wait);
 /*
- * The same in two steps. pipe_lock_room: 0 with the mutex held, a reader there and a buffer free; or an error as
- * above, not held. pipe_add_page_locked: => mutex, not full; the caller wakes rd_wait after unlocking.
+ * The same in two steps. pipe_lock_room: 0 with the mutex held, a reader there and a buffer free; or an error
+ * as above, not held. pipe_add_page_locked: => mutex, not full; the caller wakes rd_wait after unlocking.
  */
 int pipe_lock_room(struct pipe_inode_info *pipe, bool wait);
-void pipe_add_page_locked(struct pipe_inode_info *pipe, struct page *page, unsigned int offset, unsigned int len);
+void pipe_add_page_locked(struct pipe_inode_info *pipe, struct page *page, unsigned int offset,
+			  unsigned int len);
 
 /* Exact with the mutex held, a hint without. */
 static inline bool pipe_empty(const struct pipe_inode_info *p)

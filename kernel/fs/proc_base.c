@@ -6,10 +6,10 @@
  *	/proc/PID/task/TID	the same again for each thread
  *	/proc/self, thread-self	links that read differently for each reader
  *
- * Dentries below PID directories are never linked into the tree: each lookup makes one with an inode that holds the
- * task_struct. The structure outlives the task; proc_task_alive() tells whether the task itself still is there:
- * after that, lookups say ENOENT and reads ESRCH. Owner of all is the task's effective user at the lookup.
- * Linux: fs/proc/base.c, fs/proc/fd.c.
+ * Dentries below PID directories are never linked into the tree: each lookup makes one with an inode that
+ * holds the task_struct. The structure outlives the task; proc_task_alive() tells whether the task itself
+ * still is there: after that, lookups say ENOENT and reads ESRCH. Owner of all is the task's effective user
+ * at the lookup. Linux: fs/proc/base.c, fs/proc/fd.c.
  */
 #include "kernel/fs/pseudofs_internal.h"
 #include "kernel/init.h"
@@ -64,7 +64,8 @@ static struct pid_entry *add_entry(const char *name, enum entry_kind kind, umode
 	return e;
 }
 
-void proc_pid_create(const char *name, umode_t mode, const struct pseudo_ops *ops, void *data, unsigned int flags)
+void proc_pid_create(const char *name, umode_t mode, const struct pseudo_ops *ops, void *data,
+		     unsigned int flags)
 {
 	struct pid_entry *e = add_entry(name, ENTRY_FILE, S_IFREG | mode, flags);
 
@@ -88,7 +89,8 @@ static void add_dir(const char *name, umode_t mode, unsigned int flags, const st
 
 /* ---- Making dentries ---- */
 
-/* Inode numbers follow from what the file is: they are the same at each lookup. KIND: 0 PID, 1 TID, 2 fd, 3 fdinfo. */
+/* Inode numbers follow from what the file is: they are the same at each lookup. KIND: 0 PID, 1 TID, 2 fd, 3
+ * fdinfo. */
 static u64 pid_ino(struct task_struct *t, unsigned int kind, unsigned int number)
 {
 	return 1ULL << 56 | (u64)kind << 52 | (u64)t->pid << 24 | number;
@@ -97,8 +99,9 @@ static u64 pid_ino(struct task_struct *t, unsigned int kind, unsigned int number
 /*
  * A dentry NAME below PARENT about task T, whose reference it takes over. ERR_PTR with T put.
  */
-static struct dentry *task_dentry(struct dentry *parent, const char *name, unsigned int len, struct task_struct *t,
-				  umode_t mode, const struct pseudo_ops *ops, void *data, u64 ino)
+static struct dentry *task_dentry(struct dentry *parent, const char *name, unsigned int len,
+				  struct task_struct *t, umode_t mode, const struct pseudo_ops *ops,
+				  void *data, u64 ino)
 {
 	struct inode *inode = pseudo_new_inode(parent->d_sb, mode, ops, data);
 	const struct cred *c;
@@ -160,10 +163,11 @@ static bool is_tid_dir(const struct inode *dir)
 	return pseudo_node(dir)->data != NULL;
 }
 
-static struct dentry *pid_dir_dentry(struct dentry *parent, const char *name, unsigned int len, struct task_struct *t,
-				     bool tid)
+static struct dentry *pid_dir_dentry(struct dentry *parent, const char *name, unsigned int len,
+				     struct task_struct *t, bool tid)
 {
-	struct dentry *d = task_dentry(parent, name, len, t, S_IFDIR | 0555, NULL, tid ? t : NULL, pid_ino(t, tid, 0));
+	struct dentry *d =
+		task_dentry(parent, name, len, t, S_IFDIR | 0555, NULL, tid ? t : NULL, pid_ino(t, tid, 0));
 
 	if (!IS_ERR(d)) {
 		d->d_inode->i_op = &pid_dir_iops;
@@ -242,12 +246,15 @@ static int ptrace_permission(struct inode *inode, int mask)
 	return err;
 }
 
-static const struct inode_operations pid_file_ptrace_iops = { .permission = ptrace_permission, .setattr = pseudo_setattr };
+static const struct inode_operations pid_file_ptrace_iops = { .permission = ptrace_permission,
+							     .setattr = pseudo_setattr };
 
-static struct dentry *entry_dentry(struct dentry *parent, const struct pid_entry *e, struct task_struct *t, bool tid)
+static struct dentry *entry_dentry(struct dentry *parent, const struct pid_entry *e, struct task_struct *t,
+				   bool tid)
 {
 	void *data = e->kind == ENTRY_DIR && tid ? t : e->data;
-	struct dentry *d = task_dentry(parent, e->name, strlen(e->name), t, e->mode, e->ops, data, pid_ino(t, tid, e->number));
+	struct dentry *d = task_dentry(parent, e->name, strlen(e->name), t, e->mode, e->ops, data,
+				       pid_ino(t, tid, e->number));
 	struct inode *inode;
 
 	if (IS_ERR(d))
@@ -265,14 +272,16 @@ static struct dentry *entry_dentry(struct dentry *parent, const struct pid_entry
 	return d;
 }
 
-static struct dentry *pid_dir_lookup(struct inode *dir, const char *name, unsigned int len, struct dentry *parent)
+static struct dentry *pid_dir_lookup(struct inode *dir, const char *name, unsigned int len,
+				     struct dentry *parent)
 {
 	bool tid = is_tid_dir(dir);
 	struct task_struct *t;
 	struct pid_entry *e;
 
 	list_for_each_entry(e, &pid_entries, link) {
-		if (strlen(e->name) != len || memcmp(e->name, name, len) || (tid && (e->flags & PROC_PID_NOTASK)))
+		if (strlen(e->name) != len || memcmp(e->name, name, len) ||
+		    (tid && (e->flags & PROC_PID_NOTASK)))
 			continue;
 		t = get_dir_task(dir);
 		return t ? entry_dentry(parent, e, t, tid) : ERR_PTR(-ENOENT);
@@ -345,7 +354,8 @@ static umode_t fd_mode(struct task_struct *t, int fd)
 	return mode;
 }
 
-static struct dentry *fd_lookup(struct inode *dir, const char *name, unsigned int len, struct dentry *parent, bool info)
+static struct dentry *fd_lookup(struct inode *dir, const char *name, unsigned int len, struct dentry *parent,
+				bool info)
 {
 	struct task_struct *t = get_dir_task(dir);
 	long fd = name_to_number(name, len);
@@ -357,8 +367,8 @@ static struct dentry *fd_lookup(struct inode *dir, const char *name, unsigned in
 			put_task_struct(t);
 		return ERR_PTR(-ENOENT);
 	}
-	d = task_dentry(parent, name, len, t, info ? S_IFREG | 0444 : mode, info ? &fdinfo_ops : NULL, (void *)fd,
-			pid_ino(t, 2 + info, fd));
+	d = task_dentry(parent, name, len, t, info ? S_IFREG | 0444 : mode, info ? &fdinfo_ops : NULL,
+			(void *)fd, pid_ino(t, 2 + info, fd));
 	if (!IS_ERR(d) && !info) {
 		d->d_inode->i_op = &fd_link_iops;
 		pseudo_node(d->d_inode)->fd = fd;
@@ -366,12 +376,14 @@ static struct dentry *fd_lookup(struct inode *dir, const char *name, unsigned in
 	return d;
 }
 
-static struct dentry *fd_dir_lookup(struct inode *dir, const char *name, unsigned int len, struct dentry *parent)
+static struct dentry *fd_dir_lookup(struct inode *dir, const char *name, unsigned int len,
+				    struct dentry *parent)
 {
 	return fd_lookup(dir, name, len, parent, false);
 }
 
-static struct dentry *fdinfo_dir_lookup(struct inode *dir, const char *name, unsigned int len, struct dentry *parent)
+static struct dentry *fdinfo_dir_lookup(struct inode *dir, const char *name, unsigned int len,
+					struct dentry *parent)
 {
 	return fd_lookup(dir, name, len, parent, true);
 }
@@ -390,7 +402,8 @@ static int fd_dir_iterate(struct file *f, struct dir_context *ctx)
 		char name[12];
 		int len = snprintf(name, sizeof(name), "%d", fd);
 
-		if (!dir_emit(ctx, name, len, DIR_OFF_FIRST + fd + 1, pid_ino(t, 2 + info, fd), info ? S_IFREG : S_IFLNK))
+		if (!dir_emit(ctx, name, len, DIR_OFF_FIRST + fd + 1, pid_ino(t, 2 + info, fd),
+			      info ? S_IFREG : S_IFLNK))
 			break;
 	}
 	return 0;
@@ -416,7 +429,8 @@ static const struct file_operations fd_dir_fops = {
 
 /* ---- task ---- */
 
-static struct dentry *task_dir_lookup(struct inode *dir, const char *name, unsigned int len, struct dentry *parent)
+static struct dentry *task_dir_lookup(struct inode *dir, const char *name, unsigned int len,
+				      struct dentry *parent)
 {
 	long nr = name_to_number(name, len);
 	struct task_struct *t = nr > 0 ? find_get_task_by_pid(nr) : NULL;
@@ -455,7 +469,8 @@ static int task_dir_iterate(struct file *f, struct dir_context *ctx)
 		char name[12];
 		int len = snprintf(name, sizeof(name), "%d", tid);
 
-		if (!dir_emit(ctx, name, len, DIR_OFF_FIRST + tid + 1, 1ULL << 56 | 1ULL << 52 | (u64)tid << 24, S_IFDIR))
+		if (!dir_emit(ctx, name, len, DIR_OFF_FIRST + tid + 1,
+			      1ULL << 56 | 1ULL << 52 | (u64)tid << 24, S_IFDIR))
 			break;
 	}
 	return 0;
@@ -468,7 +483,8 @@ static const struct file_operations task_dir_fops = {
 
 /* ---- /proc itself ---- */
 
-static struct dentry *proc_root_lookup(struct inode *dir, const char *name, unsigned int len, struct dentry *parent)
+static struct dentry *proc_root_lookup(struct inode *dir, const char *name, unsigned int len,
+				       struct dentry *parent)
 {
 	long nr = name_to_number(name, len);
 	struct task_struct *t = nr > 0 ? find_get_task_by_pid(nr) : NULL;
@@ -491,8 +507,8 @@ static int proc_root_iterate(struct file *f, struct dir_context *ctx)
 
 		if (!t)
 			break;
-		more = dir_emit(ctx, name, snprintf(name, sizeof(name), "%d", nr), PID_OFF_BASE + nr + 1, pid_ino(t, 0, 0),
-				S_IFDIR);
+		more = dir_emit(ctx, name, snprintf(name, sizeof(name), "%d", nr), PID_OFF_BASE + nr + 1,
+				pid_ino(t, 0, 0), S_IFDIR);
 		put_task_struct(t);
 		if (!more)
 			break;
@@ -500,7 +516,9 @@ static int proc_root_iterate(struct file *f, struct dir_context *ctx)
 	return 0;
 }
 
-static const struct inode_operations proc_root_iops = { .lookup = proc_root_lookup, .setattr = pseudo_setattr };
+static const struct inode_operations proc_root_iops = {
+	.lookup = proc_root_lookup, .setattr = pseudo_setattr,
+};
 static const struct file_operations proc_root_fops = {
 	.read = generic_read_dir, .llseek = dcache_dir_llseek, .iterate = proc_root_iterate,
 };
@@ -516,7 +534,8 @@ static int thread_self_readlink(struct dentry *d, char *buf, size_t size)
 }
 
 static const struct inode_operations self_iops = { .readlink = self_readlink, .setattr = pseudo_setattr };
-static const struct inode_operations thread_self_iops = { .readlink = thread_self_readlink, .setattr = pseudo_setattr };
+static const struct inode_operations thread_self_iops = { .readlink = thread_self_readlink,
+							 .setattr = pseudo_setattr };
 
 /* A link whose text depends on the reader. */
 static void add_self_link(const char *name, const struct inode_operations *iops)

@@ -1,11 +1,12 @@
 /*
- * kernel/fs/pseudofs.c - procfs, sysfs and debugfs: trees of files whose contents the kernel makes when they are read.
+ * kernel/fs/pseudofs.c - procfs, sysfs and debugfs: trees of files whose contents the kernel makes when they
+ * are read.
  *
  * One superblock each, made at boot, so that files can be registered before anything is mounted; every mount
  * shows the same tree. Registered files stay for ever. /proc/PID is made on lookup: proc_base.c.
  *
- * A write hands the method one whole value. O_TRUNC and O_CREAT on an existing file are harmless, as `echo 1 > file`
- * needs them. Linux: fs/proc/generic.c, fs/kernfs, fs/debugfs, kernel/sysctl.c.
+ * A write hands the method one whole value. O_TRUNC and O_CREAT on an existing file are harmless, as the shell's
+ * redirection needs them. Linux: fs/proc/generic.c, fs/kernfs, fs/debugfs, kernel/sysctl.c.
  */
 #include "kernel/fs/pseudofs_internal.h"
 
@@ -109,7 +110,7 @@ static ssize_t pseudo_read(struct file *f, struct iov_iter *to, loff_t *pos)
 	struct pseudo_node *n = pseudo_node(f->f_inode);
 
 	if (!f->private_data)
-		return -EINVAL;
+		return -EIO;
 	if (n->task && !proc_task_alive(n->task))
 		return -ESRCH;
 	return seq_read(f, to, pos);
@@ -123,7 +124,7 @@ static ssize_t pseudo_write(struct file *f, struct iov_iter *from, loff_t *pos)
 	char *buf;
 
 	if (!n->ops->write)
-		return -EINVAL;
+		return -EIO;
 	if (n->task && !proc_task_alive(n->task))
 		return -ESRCH;
 	if (!len)
@@ -294,7 +295,8 @@ static int pseudo_statfs(struct super_block *sb, u64 *blocks, u64 *bfree, u64 *f
 
 static const struct super_operations pseudo_sops = { .evict_inode = pseudo_evict, .statfs = pseudo_statfs };
 
-static struct super_block *pseudo_get_sb(struct file_system_type *t, const char *dev, char *data, unsigned int flags)
+static struct super_block *pseudo_get_sb(struct file_system_type *t, const char *dev, char *data,
+					 unsigned int flags)
 {
 	struct super_block *sb = container_of(t, struct pseudo_fs, type)->sb;
 
@@ -303,13 +305,19 @@ static struct super_block *pseudo_get_sb(struct file_system_type *t, const char 
 }
 
 static struct pseudo_fs proc_fs = {
-	.type = { .name = "proc", .nodev = true, .get_sb = pseudo_get_sb }, .magic = PROC_SUPER_MAGIC, .root_mode = 0555,
+	.type = { .name = "proc", .nodev = true, .get_sb = pseudo_get_sb },
+	.magic = PROC_SUPER_MAGIC,
+	.root_mode = 0555,
 };
 static struct pseudo_fs sysfs_fs = {
-	.type = { .name = "sysfs", .nodev = true, .get_sb = pseudo_get_sb }, .magic = SYSFS_MAGIC, .root_mode = 0555,
+	.type = { .name = "sysfs", .nodev = true, .get_sb = pseudo_get_sb },
+	.magic = SYSFS_MAGIC,
+	.root_mode = 0555,
 };
 static struct pseudo_fs debugfs_fs = {
-	.type = { .name = "debugfs", .nodev = true, .get_sb = pseudo_get_sb }, .magic = DEBUGFS_MAGIC, .root_mode = 0700,
+	.type = { .name = "debugfs", .nodev = true, .get_sb = pseudo_get_sb },
+	.magic = DEBUGFS_MAGIC,
+	.root_mode = 0700,
 };
 
 static struct pseudo_node *make_fs(struct pseudo_fs *fs)

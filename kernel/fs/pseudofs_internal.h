@@ -19,7 +19,8 @@ struct pseudo_node {
 
 static inline struct pseudo_node *pseudo_node(const struct inode *inode) { return inode->i_private; }
 /* A new inode with its node; NULL: no memory. MODE with its type. */
-struct inode *pseudo_new_inode(struct super_block *sb, umode_t mode, const struct pseudo_ops *ops, void *data);
+struct inode *pseudo_new_inode(struct super_block *sb, umode_t mode, const struct pseudo_ops *ops,
+			       void *data);
 extern const struct inode_operations pseudo_dir_iops;
 extern const struct file_operations pseudo_dir_fops;
 int pseudo_setattr(struct dentry *d, struct kstat *st, unsigned int valid);

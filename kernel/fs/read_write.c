@@ -1,9 +1,9 @@
 /*
  * kernel/fs/read_write.c - read, write and their relatives, lseek, sendfile, sync.
  *
- * The position of an open file is guarded by f_pos_lock, so that threads and processes that share it take turns
- * (POSIX); files without a position (pipes, ttys) do not take it: their readers must not wait for each other.
- * Linux: fs/read_write.c, fs/sync.c.
+ * The position of an open file is guarded by f_pos_lock, so that threads and processes that share it take
+ * turns (POSIX); files without a position (pipes, ttys) do not take it: their readers must not wait for each
+ * other. Linux: fs/read_write.c, fs/sync.c.
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/uaccess.h"
@@ -206,26 +206,28 @@ SYSCALL_DEFINE3(writev, int, fd, const struct iovec __user *, vec, unsigned long
 	return do_vector(fd, vec, nr, NULL, vfs_write);
 }
 
-SYSCALL_DEFINE5(preadv, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos, unsigned long, high)
+SYSCALL_DEFINE5(preadv, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos,
+		unsigned long, high)
 {
 	return do_vector(fd, vec, nr, &pos, vfs_read);
 }
 
-SYSCALL_DEFINE5(pwritev, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos, unsigned long, high)
+SYSCALL_DEFINE5(pwritev, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos,
+		unsigned long, high)
 {
 	return do_vector(fd, vec, nr, &pos, vfs_write);
 }
 
-SYSCALL_DEFINE6(preadv2, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos, unsigned long, high,
-		int, flags)
+SYSCALL_DEFINE6(preadv2, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos,
+		unsigned long, high, int, flags)
 {
 	if (flags)
 		return -EOPNOTSUPP;
 	return do_vector(fd, vec, nr, pos == -1 ? NULL : &pos, vfs_read);
 }
 
-SYSCALL_DEFINE6(pwritev2, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos, unsigned long, high,
-		int, flags)
+SYSCALL_DEFINE6(pwritev2, int, fd, const struct iovec __user *, vec, unsigned long, nr, loff_t, pos,
+		unsigned long, high, int, flags)
 {
 	if (flags)
 		return -EOPNOTSUPP;

@@ -1,8 +1,8 @@
 /*
  * kernel/fs/readdir.c - getdents64: the entries of a directory, as many as fit.
  *
- * The file's position is the offset of the next entry (d_off), as lseek and the d_off field of the records show it.
- * Linux: fs/readdir.c.
+ * The file's position is the offset of the next entry (d_off), as lseek and the d_off field of the records
+ * show it. Linux: fs/readdir.c.
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/uaccess.h"
@@ -24,7 +24,8 @@ struct getdents_buf {
 	int error;		/* why the first entry did not go out */
 };
 
-static bool fill_dirent(struct dir_context *ctx, const char *name, int len, loff_t next, u64 ino, unsigned int type)
+static bool fill_dirent(struct dir_context *ctx, const char *name, int len, loff_t next, u64 ino,
+			unsigned int type)
 {
 	struct getdents_buf *b = container_of(ctx, struct getdents_buf, ctx);
 	size_t reclen = ALIGN(DIRENT_HEAD + len + 1, 8);

@@ -24,12 +24,15 @@ struct poll_chunk {
 	unsigned int nr;
 	struct poll_entry entries[CHUNK_ENTRIES];
 };
+#define INLINE_ENTRIES 8		/* enough for most callers: no allocation */
 struct poll_wait_set {
 	struct poll_table pt;		/* pt.queue == NULL: only ask */
 	struct task_struct *task;
 	struct file *file;		/* being asked */
 	struct poll_chunk *chunks;
 	int triggered, error;
+	unsigned int nr_inline;
+	struct poll_entry entries[INLINE_ENTRIES];
 };
 
 /* A queue was woken: => any context, queue locked */
@@ -43,23 +46,33 @@ static bool poll_wake(struct wait_queue_entry *w, void *key)
 	return true;
 }
 
-static void poll_queue(struct poll_table *pt, wait_queue_head_t *wq)
+/* Room for one more entry; NULL: no memory. */
+static struct poll_entry *new_entry(struct poll_wait_set *set)
 {
-	struct poll_wait_set *set = container_of(pt, struct poll_wait_set, pt);
 	struct poll_chunk *c = set->chunks;
-	struct poll_entry *e;
 
+	if (set->nr_inline < INLINE_ENTRIES)
+		return &set->entries[set->nr_inline++];
 	if (!c || c->nr == CHUNK_ENTRIES) {
 		c = kmalloc(sizeof(*c), GFP_KERNEL);
-		if (!c) {
-			set->error = -ENOMEM;
-			return;
-		}
+		if (!c)
+			return NULL;
 		c->nr = 0;
 		c->next = set->chunks;
 		set->chunks = c;
 	}
-	e = &c->entries[c->nr++];
+	return &c->entries[c->nr++];
+}
+
+static void poll_queue(struct poll_table *pt, wait_queue_head_t *wq)
+{
+	struct poll_wait_set *set = container_of(pt, struct poll_wait_set, pt);
+	struct poll_entry *e = new_entry(set);
+
+	if (!e) {
+		set->error = -ENOMEM;
+		return;
+	}
 	init_wait(&e->wait);
 	e->wait.func = poll_wake;
 	e->wait.priv = set;
@@ -71,19 +84,29 @@ static void poll_queue(struct poll_table *pt, wait_queue_head_t *wq)
 
 static void set_init(struct poll_wait_set *set)
 {
-	*set = (struct poll_wait_set){ .pt.queue = poll_queue, .task = current };
+	set->pt.queue = poll_queue;
+	set->task = current;
+	set->chunks = NULL;
+	set->triggered = set->error = 0;
+	set->nr_inline = 0;
+}
+
+static void free_entries(struct poll_entry *e, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		remove_wait_queue(e[i].wq, &e[i].wait);
+		fput(e[i].file);
+	}
 }
 
 static void set_free(struct poll_wait_set *set)
 {
 	struct poll_chunk *c;
 
+	free_entries(set->entries, set->nr_inline);
 	while ((c = set->chunks)) {
 		set->chunks = c->next;
-		for (unsigned int i = 0; i < c->nr; i++) {
-			remove_wait_queue(c->entries[i].wq, &c->entries[i].wait);
-			fput(c->entries[i].file);
-		}
+		free_entries(c->entries, c->nr);
 		kfree(c);
 	}
 }
@@ -127,7 +150,8 @@ static unsigned int poll_fd(struct poll_wait_set *set, int fd)
  * The loop of both calls: CHECK asks all files once and returns how many are ready.
  * That number, 0 when the time was over, -ERESTARTNOHAND, -ENOMEM.
  */
-static int poll_loop(struct poll_wait_set *set, u64 until, int (*check)(struct poll_wait_set *set, void *arg), void *arg)
+static int poll_loop(struct poll_wait_set *set, u64 until, int (*check)(struct poll_wait_set *, void *),
+		     void *arg)
 {
 	bool more = until != 0;
 	int n;
@@ -173,16 +197,14 @@ static int set_user_sigmask(const u64 __user *umask, size_t size)
 		return -EINVAL;
 	if (get_user(mask, umask))
 		return -EFAULT;
-	current->saved_sigmask = current->blocked;
-	current->restore_sigmask = true;
-	set_current_blocked(mask);
+	set_user_sigmask_until_return(mask);
 	return 0;
 }
 
-/* After an interruption the handler must still run under the temporary mask: the return path puts the old one back. */
+/* After an interruption the handler runs under the temporary mask: the return path puts the old one back. */
 static void finish_sigmask(bool was_set, long ret)
 {
-	if (was_set && ret != -ERESTARTNOHAND && ret != -ERESTART_RESTARTBLOCK)
+	if (was_set && ret != -ERESTARTNOHAND)
 		restore_saved_sigmask();
 }
 
@@ -211,15 +233,19 @@ static int check_pollfds(struct poll_wait_set *set, void *arg)
 	return ready;
 }
 
+#define INLINE_POLLFDS 32
+
 static long do_poll(struct pollfd __user *ufds, unsigned int nr, u64 until)
 {
-	struct poll_args a = { .nr = nr };
+	struct pollfd few[INLINE_POLLFDS];
+	struct poll_args a = { .fds = few, .nr = nr };
 	struct poll_wait_set set;
 	long n;
 
 	if (nr > rlimit(RLIMIT_NOFILE))
 		return -EINVAL;
-	a.fds = kvmalloc(max_t(size_t, nr, 1) * sizeof(*a.fds), GFP_KERNEL);
+	if (nr > INLINE_POLLFDS)
+		a.fds = kvmalloc(nr * sizeof(*a.fds), GFP_KERNEL);
 	if (!a.fds)
 		return -ENOMEM;
 	n = -EFAULT;
@@ -232,7 +258,8 @@ static long do_poll(struct pollfd __user *ufds, unsigned int nr, u64 until)
 		if (put_user(a.fds[i].revents, &ufds[i].revents))
 			n = -EFAULT;
 out:
-	kvfree(a.fds);
+	if (a.fds != few)
+		kvfree(a.fds);
 	return n;
 }
 
@@ -249,12 +276,14 @@ static long poll_restart(struct restart_block *r)
 /* An interruption without a handler (stop and continue) goes on with the time that is left. */
 SYSCALL_DEFINE3(poll, struct pollfd __user *, ufds, unsigned int, nr, int, timeout_ms)
 {
-	u64 until = timeout_ms < 0 ? KTIME_MAX : timeout_ms == 0 ? 0 : ktime_get() + timeout_ms * NSEC_PER_MSEC;
+	u64 until = timeout_ms < 0 ? KTIME_MAX :
+		    timeout_ms == 0 ? 0 : ktime_get() + timeout_ms * NSEC_PER_MSEC;
 	long n = do_poll(ufds, nr, until);
 
 	if (n != -ERESTARTNOHAND)
 		return n;
-	current->restart_block = (struct restart_block){ .fn = poll_restart, .a = (u64)ufds, .b = nr, .c = until };
+	current->restart_block = (struct restart_block){
+		.fn = poll_restart, .a = (u64)ufds, .b = nr, .c = until };
 	return -ERESTART_RESTARTBLOCK;
 }
 
@@ -303,31 +332,45 @@ struct select_args {
 	unsigned long *in[NR_SETS], *res[NR_SETS];	/* NULL: not asked for */
 };
 
-static int check_select(struct poll_wait_set *set, void *arg)
+/* Ask FD, which is in some of the sets, and put it into the result sets. How many of them, or -EBADF. */
+static int check_one(struct poll_wait_set *set, struct select_args *a, int fd)
 {
 	static const unsigned int bits[NR_SETS] = {
 		EPOLLIN | EPOLLRDNORM | EPOLLHUP | EPOLLERR, EPOLLOUT | EPOLLWRNORM | EPOLLERR, EPOLLPRI,
 	};
+	unsigned int mask = poll_fd(set, fd);
+	int ready = 0;
+
+	if (mask & EPOLLNVAL)
+		return -EBADF;
+	for (int s = 0; s < NR_SETS; s++) {
+		if (!a->in[s] || !test_bit(fd, a->in[s]) || !(mask & bits[s]))
+			continue;
+		__set_bit(fd, a->res[s]);
+		ready++;
+		set->pt.queue = NULL;
+	}
+	return ready;
+}
+
+static int check_select(struct poll_wait_set *set, void *arg)
+{
 	struct select_args *a = arg;
 	int ready = 0;
 
-	for (int fd = 0; fd < a->nr; fd++) {
-		bool wanted = false;
-		unsigned int mask;
+	for (int base = 0; base < a->nr; base += BITS_PER_LONG) {
+		unsigned long wanted = 0;
 
 		for (int s = 0; s < NR_SETS; s++)
-			wanted |= a->in[s] && test_bit(fd, a->in[s]);
-		if (!wanted)
-			continue;
-		mask = poll_fd(set, fd);
-		if (mask & EPOLLNVAL)
-			return -EBADF;
-		for (int s = 0; s < NR_SETS; s++) {
-			if (!a->in[s] || !test_bit(fd, a->in[s]) || !(mask & bits[s]))
-				continue;
-			__set_bit(fd, a->res[s]);
-			ready++;
-			set->pt.queue = NULL;
+			wanted |= a->in[s] ? a->in[s][base / BITS_PER_LONG] : 0;
+		if (a->nr - base < BITS_PER_LONG)
+			wanted &= (1UL << (a->nr - base)) - 1;
+		for (; wanted; wanted &= wanted - 1) {
+			int n = check_one(set, a, base + __builtin_ctzl(wanted));
+
+			if (n < 0)
+				return n;
+			ready += n;
 		}
 	}
 	return ready;
@@ -344,12 +387,13 @@ static long do_select(int nr, unsigned long __user *usets[NR_SETS], u64 until)
 	struct select_args a = { .nr = min(nr, FD_SETSIZE_MAX) };
 	size_t bytes = set_bytes(a.nr);
 	struct poll_wait_set set;
-	unsigned long *mem;
+	unsigned long few[2 * NR_SETS], *mem = few;	/* numbers below 64 */
 	long n;
 
 	if (nr < 0)
 		return -EINVAL;
-	mem = kvmalloc(max_t(size_t, 2 * NR_SETS * bytes, 8), GFP_KERNEL);
+	if (a.nr > BITS_PER_LONG)
+		mem = kvmalloc(2 * NR_SETS * bytes, GFP_KERNEL);
 	if (!mem)
 		return -ENOMEM;
 	memset(mem, 0, 2 * NR_SETS * bytes);
@@ -369,12 +413,13 @@ static long do_select(int nr, unsigned long __user *usets[NR_SETS], u64 until)
 		if (usets[s] && copy_to_user(usets[s], a.res[s], bytes))
 			n = -EFAULT;
 out:
-	kvfree(mem);
+	if (mem != few)
+		kvfree(mem);
 	return n;
 }
 
-SYSCALL_DEFINE5(select, int, nr, unsigned long __user *, in, unsigned long __user *, out, unsigned long __user *, ex,
-		s64 __user *, utv)
+SYSCALL_DEFINE5(select, int, nr, unsigned long __user *, in, unsigned long __user *, out,
+		unsigned long __user *, ex, s64 __user *, utv)
 {
 	unsigned long __user *sets[NR_SETS] = { in, out, ex };
 	u64 until = KTIME_MAX, now;
@@ -403,8 +448,8 @@ SYSCALL_DEFINE5(select, int, nr, unsigned long __user *, in, unsigned long __use
 	return n;
 }
 
-SYSCALL_DEFINE6(pselect6, int, nr, unsigned long __user *, in, unsigned long __user *, out, unsigned long __user *, ex,
-		struct timespec64 __user *, uts, const u64 __user *, usig)
+SYSCALL_DEFINE6(pselect6, int, nr, unsigned long __user *, in, unsigned long __user *, out,
+		unsigned long __user *, ex, struct timespec64 __user *, uts, const u64 __user *, usig)
 {
 	unsigned long __user *sets[NR_SETS] = { in, out, ex };
 	u64 until = KTIME_MAX, sig[2] = { 0, 0 };	/* pointer to the mask, its size */

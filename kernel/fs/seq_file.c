@@ -1,14 +1,13 @@
 /*
  * kernel/fs/seq_file.c - texts made on the fly, read in pieces of any size.
  *
- *	iterator:  start(index) -> show -> next -> show -> ... -> stop      index: where the next piece resumes
+ *	iterator:  start(index) -> show -> next -> show -> ... -> stop    index: where the next piece resumes
  *	buffer:    [ ... from |<- count: made but not yet read ->| free ]
  *
- * A read first hands out what is left in the buffer, then lets the iterator fill it with whole records, at least
- * one. A record that does not fit is made again in a larger buffer (its show method may run twice) or in the
- * next read. So each record is consistent in itself, and none is lost or doubled, however small the reads and
- * whatever changes in between: the iterator alone says what "the next one" is.
- * Linux: fs/seq_file.c.
+ * A read first hands out what is left in the buffer, then lets the iterator fill it with whole records, at
+ * least one. A record that does not fit is made again in a larger buffer (its show method may run twice) or
+ * in the next read. So each record is consistent in itself, and none is lost or doubled, however small the reads
+ * and whatever changes in between: the iterator alone says what "the next one" is. Linux: fs/seq_file.c.
  */
 #include "kernel/fs/internal.h"
 #include "kernel/fs/seq_file.h"
@@ -96,8 +95,9 @@ static int new_buffer(struct seq_file *m, size_t size)
 }
 
 /*
- * Fill the empty buffer with whole records from m->index on: at least one that is not empty (growing the buffer
- * for it), then more while less than WANT bytes are there. 0 with count 0: the end. -errno: nothing was made.
+ * Fill the empty buffer with whole records from m->index on: at least one that is not empty (growing the
+ * buffer for it), then more while less than WANT bytes are there. 0 with count 0: the end. -errno: nothing
+ * was made.
  *
  * => m->lock; may sleep
  */

@@ -1,14 +1,16 @@
 /*
- * kernel/fs/socketpair.c - AF_UNIX sockets as pairs: a two-way pipe. No other sockets exist.
+ * kernel/fs/socketpair.c - local sockets, as far as socketpair(2) goes: two ends that talk to each other.
  *
- *	end 0  --- send ---> queue[1] ---> recv  end 1
- *	       <-- recv ---- queue[0] <--- send
+ *	struct sock_pair { lock, end[2] }		freed with the last close
  *
- * queue[i] is what end i reads: a list of messages. SOCK_STREAM runs them together, the others keep them apart. A sender
- * waits while more than QUEUE_LIMIT bytes lie there. Readers of one end take turns by a mutex, so that copying to
- * user memory, which may sleep, happens outside the queue's spinlock.
+ *	end[0] --send--> end[1].queue of messages --recv--> who reads end[1]; and the other way round
  *
- * Not here: names, connect, ancillary data (descriptors). Linux: net/unix/af_unix.c.
+ * A message is copied in before it is queued, and out before it is taken off: the pair's spinlock is held for
+ * a few instructions only. `iolock` keeps the readers of one end in turn meanwhile. A stream is cut into
+ * messages for the transport and its readers do not see the cuts; SOCK_SEQPACKET and SOCK_DGRAM keep them.
+ *
+ * Not here: names (bind, listen, accept: ENOSYS), other families (EAFNOSUPPORT: libraries then do without),
+ * passing of descriptors and credentials (EINVAL). Linux: net/unix/af_unix.c, net/socket.c.
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/uaccess.h"
@@ -19,285 +21,416 @@
 #define SOCK_STREAM	1
 #define SOCK_DGRAM	2
 #define SOCK_SEQPACKET	5
-#define MSG_PEEK	2
-#define MSG_TRUNC	0x20
-#define MSG_DONTWAIT	0x40
-#define MSG_NOSIGNAL	0x4000
-#define QUEUE_LIMIT	212992u
-#define STREAM_CHUNK	32768u
+#define SOCK_TYPE_MASK	0xf
+#define MSG_OOB		0x1u
+#define MSG_PEEK	0x2u
+#define MSG_TRUNC	0x20u
+#define MSG_DONTWAIT	0x40u
+#define MSG_WAITALL	0x100u
+#define MSG_NOSIGNAL	0x4000u
+#define SOL_SOCKET	1
+enum { SO_REUSEADDR = 2, SO_TYPE, SO_ERROR, SO_SNDBUF = 7, SO_RCVBUF, SO_KEEPALIVE, SO_PEERCRED = 17,
+       SO_ACCEPTCONN = 30, SO_PROTOCOL = 38, SO_DOMAIN = 39 };
 #define FIONREAD	0x541B
 
-struct sock_msg {
-	struct list_head link;
-	size_t len, off;		/* bytes; how many of them have been read */
+#define DEF_SNDBUF	212992		/* bytes, as Linux's wmem_default */
+#define MSG_OVERHEAD	512		/* charged for each message, so that many tiny ones are bounded too */
+#define STREAM_CHUNK	16000		/* a stream's message: below four pages with its header */
+
+struct message {
+	struct list_head link;		/* receiver's queue */
+	size_t len, done;		/* bytes; how many a stream's reader has had */
 	char data[];
 };
 
-struct sock_queue {
-	spinlock_t lock;
-	struct mutex reader;		/* held while messages are taken off */
-	struct list_head msgs;		/* lock */
-	size_t bytes;			/* lock */
-	bool no_writer, no_reader;	/* lock: set for good by shutdown and close */
-	wait_queue_head_t wait;		/* for data, for room */
-};
-
-struct sock_pair {
-	atomic_t ends;			/* open */
-	int type;
-	struct sock_queue queue[2];
-};
-
-/* One end: private_data of its file. */
+/* L: pair->lock   I: iolock (taking off the queue needs both)   c: constant */
 struct sock_end {
-	struct sock_pair *pair;
-	int side;
+	struct sock_pair *pair;		/* c */
+	struct sock_end *peer;		/* c; NULL: not connected */
+	struct mutex iolock;
+	struct list_head queue;		/* L, I: what came and was not read */
+	size_t charged;			/* L: memory of the queue */
+	size_t sndbuf, rcvbuf;		/* limit of the peer's queue; only told */
+	bool shut_rd, shut_wr, dead;	/* L */
+	int err;			/* L: reported once, by the next call or SO_ERROR */
+	wait_queue_head_t rd_wait;	/* something came, or nothing will */
+	wait_queue_head_t wr_wait;	/* the peer's queue has room, or is gone */
 };
-
+struct ucred { pid_t pid; uid_t uid; gid_t gid; };	/* the user's layout */
+struct sock_pair {
+	spinlock_t lock;
+	atomic_t refs;			/* open ends */
+	int type;			/* c */
+	struct ucred maker;		/* c */
+	struct sock_end end[2];
+};
+struct user_msghdr {			/* the user's layout */
+	void __user *name;
+	int namelen, pad0;
+	const struct iovec __user *iov;
+	u64 iovlen;
+	void __user *control;
+	u64 controllen;
+	unsigned int flags, pad1;
+};
+static_assert(sizeof(struct user_msghdr) == 56, "struct msghdr of x86-64");
 static const struct file_operations socket_fops;
 
-static struct sock_queue *in_queue(struct sock_end *e)
+static bool is_stream(const struct sock_end *e)
 {
-	return &e->pair->queue[e->side];
+	return e->pair->type == SOCK_STREAM;
 }
 
-static struct sock_queue *out_queue(struct sock_end *e)
+static size_t charge(const struct message *m)
 {
-	return &e->pair->queue[!e->side];
+	return m->len + MSG_OVERHEAD;
 }
 
-/* ---- send ---- */
+/* ---- Life ---- */
 
-static bool may_append(struct sock_queue *q, size_t len)
+static void end_init(struct sock_end *e, struct sock_pair *pair, struct sock_end *peer)
 {
-	return q->no_reader || q->no_writer || !q->bytes || q->bytes + len <= QUEUE_LIMIT;
+	e->pair = pair;
+	e->peer = peer;
+	e->sndbuf = e->rcvbuf = DEF_SNDBUF;
+	INIT_LIST_HEAD(&e->queue);
+	mutex_init(&e->iolock);
+	init_waitqueue_head(&e->rd_wait);
+	init_waitqueue_head(&e->wr_wait);
 }
 
-static ssize_t broken(unsigned int flags)
+/* A pair with ENDS (1 or 2) ends in use; NULL: no memory. */
+static struct sock_pair *pair_alloc(int type, int ends)
 {
-	if (!(flags & MSG_NOSIGNAL))
-		send_sig(SIGPIPE, current, 0);
-	return -EPIPE;
+	struct sock_pair *p = kzalloc(sizeof(*p), GFP_KERNEL);
+
+	if (!p)
+		return NULL;
+	spin_lock_init(&p->lock);
+	atomic_set(&p->refs, ends);
+	p->type = type;
+	p->maker = (struct ucred){ current->tgid, current_cred()->euid, current_cred()->egid };
+	end_init(&p->end[0], p, ends == 2 ? &p->end[1] : NULL);
+	end_init(&p->end[1], p, ends == 2 ? &p->end[0] : NULL);
+	return p;
 }
 
-/* Put MSG on Q when there is room. 0: it is the queue's; else -errno. */
-static int append(struct sock_queue *q, struct sock_msg *msg, bool nonblock)
+/* The last reference to E's file went. The peer keeps what it was sent. */
+static void end_close(struct sock_end *e)
 {
-	for (;;) {
-		int err = 0;
+	struct sock_end *peer = e->peer;
+	struct message *m, *n;
+	LIST_HEAD(unread);
 
-		spin_lock(&q->lock);
-		if (q->no_reader || q->no_writer) {
-			err = -EPIPE;
-		} else if (may_append(q, msg->len)) {
-			list_add_tail(&msg->link, &q->msgs);
-			q->bytes += msg->len;
-		} else {
-			err = -EAGAIN;
-		}
-		spin_unlock(&q->lock);
-		if (err != -EAGAIN || nonblock) {
-			if (!err)
-				wake_up_all(&q->wait);
-			return err;
-		}
-		err = wait_event_interruptible(q->wait, may_append(q, msg->len));
-		if (err)
-			return err;
+	spin_lock(&e->pair->lock);
+	e->dead = true;
+	if (peer && e->pair->type != SOCK_DGRAM) {
+		peer->shut_rd = peer->shut_wr = true;
+		if (!list_empty(&e->queue))
+			peer->err = -ECONNRESET;
 	}
+	list_splice_init(&e->queue, &unread);
+	spin_unlock(&e->pair->lock);
+	if (peer) {
+		wake_up_all(&peer->rd_wait);
+		wake_up_all(&peer->wr_wait);
+	}
+	list_for_each_entry_safe(m, n, &unread, link)
+		kvfree(m);
+	if (atomic_dec_and_test(&e->pair->refs))
+		kfree(e->pair);
 }
 
-static ssize_t sock_send(struct file *f, struct iov_iter *from, unsigned int flags)
+static void socket_release(struct inode *inode, struct file *f)
 {
-	struct sock_end *e = f->private_data;
-	bool stream = e->pair->type == SOCK_STREAM, nonblock = (f->f_flags & O_NONBLOCK) || (flags & MSG_DONTWAIT);
+	end_close(f->private_data);
+}
+
+/* An open file for E, which it owns from now on (also on failure: E is closed). ERR_PTR. */
+static struct file *sock_file(struct sock_end *e, int flags)
+{
+	struct dentry *d = anon_dentry(sock_mnt, "socket", S_IFSOCK | 0777);
+	struct file *f = ERR_PTR(PTR_ERR(d));
+
+	if (!IS_ERR(d))
+		f = alloc_file_pseudo(sock_mnt, d, O_RDWR | flags, &socket_fops);
+	if (!IS_ERR(f)) {
+		f->private_data = e;
+		return f;
+	}
+	if (!IS_ERR(d))
+		dput(d);
+	end_close(e);
+	return f;
+}
+
+/* ---- Sending ---- */
+
+static int take_error(struct sock_end *e)
+{
+	int err = e->err;
+
+	e->err = 0;
+	return err;
+}
+
+/* Why E cannot send, or 0. => lock */
+static int send_error(struct sock_end *e)
+{
+	if (!is_stream(e) && e->err)
+		return take_error(e);
+	if (e->shut_wr || e->peer->shut_rd)
+		return -EPIPE;
+	return e->peer->dead ? -ECONNREFUSED : 0;
+}
+
+/* Put M on the peer's queue. 0; -EAGAIN: no room; or what send_error says. */
+static int try_queue(struct sock_end *e, struct message *m)
+{
+	struct sock_end *peer = e->peer;
+	int err;
+
+	spin_lock(&e->pair->lock);
+	err = send_error(e);
+	if (!err && peer->charged && peer->charged + charge(m) > e->sndbuf + MSG_OVERHEAD)
+		err = -EAGAIN;
+	if (!err) {
+		list_add_tail(&m->link, &peer->queue);
+		peer->charged += charge(m);
+	}
+	spin_unlock(&e->pair->lock);
+	if (!err && waitqueue_active(&peer->rd_wait))
+		wake_up(&peer->rd_wait);
+	return err;
+}
+
+/* Send the next LEN bytes of FROM as one message. 0 or -errno. */
+static int send_one(struct sock_end *e, struct iov_iter *from, size_t len, bool nonblock)
+{
+	struct message *m = kvmalloc(sizeof(*m) + len, GFP_KERNEL);
+	int err, sig;
+
+	if (!m)
+		return -ENOMEM;
+	m->len = len;
+	m->done = 0;
+	err = copy_from_iter(m->data, len, from) == len ? try_queue(e, m) : -EFAULT;
+	if (err == -EAGAIN && !nonblock) {
+		sig = wait_event_interruptible(e->wr_wait, (err = try_queue(e, m)) != -EAGAIN);
+		err = sig ? sig : err;
+	}
+	if (err)
+		kvfree(m);
+	return err;
+}
+
+/* => may sleep */
+static ssize_t sock_send(struct sock_end *e, struct iov_iter *from, unsigned int flags)
+{
+	bool nonblock = flags & MSG_DONTWAIT;
 	ssize_t done = 0;
 	int err = 0;
 
-	if (!stream && from->count > QUEUE_LIMIT)
-		return -EMSGSIZE;
-	if (stream && !from->count)
-		return 0;
-	do {
-		size_t len = stream ? min_t(size_t, from->count, STREAM_CHUNK) : from->count;
-		struct sock_msg *msg = kvmalloc(sizeof(*msg) + len, GFP_KERNEL);
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (!e->peer)
+		return -ENOTCONN;
+	if (!is_stream(e)) {
+		size_t len = from->count;
 
-		err = msg ? 0 : -ENOMEM;
-		if (!err && copy_from_iter(msg->data, len, from) != len)
-			err = -EFAULT;
-		if (!err) {
-			msg->len = len;
-			msg->off = 0;
-			err = append(out_queue(e), msg, nonblock);
-		}
-		if (err) {
-			kvfree(msg);
+		err = len > e->sndbuf - MSG_OVERHEAD ? -EMSGSIZE : send_one(e, from, len, nonblock);
+		return err ? err : (ssize_t)len;
+	}
+	while (from->count) {
+		size_t n = min_t(size_t, from->count, STREAM_CHUNK);
+
+		err = send_one(e, from, n, nonblock);
+		if (err)
 			break;
-		}
-		done += len;
-	} while (stream && from->count);
-	if (err == -EPIPE && !done)
-		return broken(flags);
-	return done || !err ? done : err;
+		done += n;
+	}
+	if (err == -EPIPE && !done && !(flags & MSG_NOSIGNAL))
+		send_sig(SIGPIPE, current, 0);
+	return done ? done : err;
 }
 
-/* ---- receive ---- */
+/* ---- Receiving ---- */
 
-static bool readable(struct sock_queue *q)
+static struct message *first_message(struct sock_end *e)
 {
-	return !list_empty(&q->msgs) || READ_ONCE(q->no_writer) || READ_ONCE(q->no_reader);
+	struct message *m;
+
+	spin_lock(&e->pair->lock);
+	m = list_first_entry_or_null(&e->queue, struct message, link);
+	spin_unlock(&e->pair->lock);
+	return m;
 }
 
-/* Wait for data. 1: there is some, q->reader held; 0: end of file; -errno. */
-static int lock_readable(struct sock_queue *q, bool nonblock)
+/* M is read: free it, and let a sender go on. => iolock */
+static void drop_message(struct sock_end *e, struct message *m)
 {
-	for (;;) {
-		int err;
+	spin_lock(&e->pair->lock);
+	list_del(&m->link);
+	e->charged -= charge(m);
+	spin_unlock(&e->pair->lock);
+	kvfree(m);
+	if (e->peer && waitqueue_active(&e->peer->wr_wait))
+		wake_up_all(&e->peer->wr_wait);
+}
 
-		mutex_lock(&q->reader);
-		if (!list_empty(&q->msgs))
-			return 1;
-		mutex_unlock(&q->reader);
-		if (READ_ONCE(q->no_writer) || READ_ONCE(q->no_reader)) {
-			smp_rmb();	/* a last message may have come just before */
-			if (list_empty(&q->msgs))
-				return 0;
+static bool end_has_news(struct sock_end *e)
+{
+	return !list_empty(&e->queue) || READ_ONCE(e->shut_rd) || READ_ONCE(e->err);
+}
+
+/* The queue is empty. 1: look again; 0: end of file; -errno. => iolock, dropped while it sleeps */
+static int wait_for_message(struct sock_end *e, bool nonblock)
+{
+	int err;
+
+	spin_lock(&e->pair->lock);
+	err = take_error(e);
+	if (!err)
+		err = !list_empty(&e->queue) ? 1 : e->shut_rd ? 0 : nonblock ? -EAGAIN : 2;
+	spin_unlock(&e->pair->lock);
+	if (err != 2)
+		return err;
+	mutex_unlock(&e->iolock);
+	err = wait_event_interruptible(e->rd_wait, end_has_news(e));
+	mutex_lock(&e->iolock);
+	return err ? err : 1;
+}
+
+/* One message, or what of it TO has room for; *TRUNC if that was not all. */
+static ssize_t recv_packet(struct sock_end *e, struct iov_iter *to, unsigned int flags, bool *trunc)
+{
+	struct message *m;
+	size_t n, got;
+	ssize_t ret;
+
+	mutex_lock(&e->iolock);
+	while (!(m = first_message(e))) {
+		ret = wait_for_message(e, flags & MSG_DONTWAIT);
+		if (ret <= 0)
+			goto out;
+	}
+	n = min(to->count, m->len);
+	got = copy_to_iter(m->data, n, to);
+	*trunc = n < m->len;
+	ret = got < n ? -EFAULT : (flags & MSG_TRUNC) ? (ssize_t)m->len : (ssize_t)n;
+	if (!(flags & MSG_PEEK))
+		drop_message(e, m);
+out:
+	mutex_unlock(&e->iolock);
+	return ret;
+}
+
+static ssize_t recv_stream(struct sock_end *e, struct iov_iter *to, unsigned int flags)
+{
+	size_t want = (flags & MSG_WAITALL) ? to->count : 1;
+	ssize_t done = 0, ret = 0;
+
+	mutex_lock(&e->iolock);
+	while (to->count) {
+		struct message *m = first_message(e);
+		size_t n, got;
+
+		if (!m) {
+			if ((size_t)done >= want)
+				break;
+			ret = wait_for_message(e, flags & MSG_DONTWAIT);
+			if (ret <= 0)
+				break;
 			continue;
 		}
-		if (nonblock)
-			return -EAGAIN;
-		err = wait_event_interruptible(q->wait, readable(q));
-		if (err)
-			return err;
+		n = min(to->count, m->len - m->done);
+		got = copy_to_iter(m->data + m->done, n, to);
+		done += got;
+		ret = got < n ? -EFAULT : 0;
+		if (flags & MSG_PEEK)	/* a look at the first piece is enough */
+			break;
+		m->done += got;
+		if (m->done == m->len)
+			drop_message(e, m);
+		if (ret)
+			break;
 	}
+	mutex_unlock(&e->iolock);
+	return done ? done : ret;
 }
 
-/* The first message is read: take it off and free it. => q->reader */
-static void drop_first(struct sock_queue *q)
+/* => may sleep */
+static ssize_t sock_recv(struct sock_end *e, struct iov_iter *to, unsigned int flags, bool *trunc)
 {
-	struct sock_msg *msg = list_first_entry(&q->msgs, struct sock_msg, link);
-
-	spin_lock(&q->lock);
-	list_del(&msg->link);
-	q->bytes -= msg->len;
-	spin_unlock(&q->lock);
-	kvfree(msg);
+	*trunc = false;
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (!is_stream(e))
+		return e->peer || e->pair->type == SOCK_DGRAM ? recv_packet(e, to, flags, trunc) : -ENOTCONN;
+	return e->peer ? recv_stream(e, to, flags) : -EINVAL;
 }
 
-/* Copy from the first message. Bytes or -EFAULT. => q->reader, not empty */
-static ssize_t read_first(struct sock_queue *q, struct iov_iter *to, bool stream, bool peek, bool *cut)
+/* ---- As a file ---- */
+
+static unsigned int nonblock_flag(struct file *f)
 {
-	struct sock_msg *msg = list_first_entry(&q->msgs, struct sock_msg, link);
-	size_t n = min(to->count, msg->len - msg->off);
-	size_t got = copy_to_iter(msg->data + msg->off, n, to);
-
-	if (got < n && !(stream && got))
-		return -EFAULT;
-	*cut = !stream && n < msg->len;
-	if (peek)
-		return got;
-	msg->off += got;
-	if (!stream || msg->off == msg->len)
-		drop_first(q);
-	return got;
+	return f->f_flags & O_NONBLOCK ? MSG_DONTWAIT : 0;
 }
-
-static ssize_t sock_recv(struct file *f, struct iov_iter *to, unsigned int flags, bool *cut)
-{
-	struct sock_end *e = f->private_data;
-	struct sock_queue *q = in_queue(e);
-	bool stream = e->pair->type == SOCK_STREAM, nonblock = (f->f_flags & O_NONBLOCK) || (flags & MSG_DONTWAIT);
-	ssize_t done = 0, n;
-
-	if (stream && !to->count)
-		return 0;
-	n = lock_readable(q, nonblock);
-	if (n <= 0)
-		return n;
-	do {
-		n = read_first(q, to, stream, flags & MSG_PEEK, cut);
-		if (n > 0)
-			done += n;
-	} while (stream && n > 0 && to->count && !(flags & MSG_PEEK) && !list_empty(&q->msgs));
-	mutex_unlock(&q->reader);
-	wake_up_all(&q->wait);
-	return done || n >= 0 ? done : n;
-}
-
-/* ---- The file ---- */
 
 static ssize_t socket_read(struct file *f, struct iov_iter *to, loff_t *pos)
 {
-	bool cut;
+	bool trunc;
 
-	return sock_recv(f, to, 0, &cut);
+	return to->count ? sock_recv(f->private_data, to, nonblock_flag(f), &trunc) : 0;
 }
 
 static ssize_t socket_write(struct file *f, struct iov_iter *from, loff_t *pos)
 {
-	return sock_send(f, from, 0);
+	return sock_send(f->private_data, from, nonblock_flag(f));
 }
 
 static unsigned int socket_poll(struct file *f, struct poll_table *pt)
 {
 	struct sock_end *e = f->private_data;
-	struct sock_queue *in = in_queue(e), *out = out_queue(e);
 	unsigned int mask = 0;
 
-	poll_wait(f, &in->wait, pt);
-	poll_wait(f, &out->wait, pt);
-	if (readable(in))
-		mask |= EPOLLIN | EPOLLRDNORM;
-	if (READ_ONCE(in->no_writer))
-		mask |= EPOLLRDHUP;
-	if (READ_ONCE(in->no_writer) && READ_ONCE(out->no_reader))
+	poll_wait(f, &e->rd_wait, pt);
+	poll_wait(f, &e->wr_wait, pt);
+	spin_lock(&e->pair->lock);
+	if (e->err)
+		mask |= EPOLLERR;
+	if ((e->shut_rd && e->shut_wr) || (!e->peer && e->pair->type != SOCK_DGRAM))
 		mask |= EPOLLHUP;
-	if (READ_ONCE(out->bytes) < QUEUE_LIMIT / 2 || READ_ONCE(out->no_reader))
+	if (e->shut_rd)
+		mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
+	if (!list_empty(&e->queue))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	/* Worth waking up for: a good part of the buffer is free. */
+	if (!e->peer || e->peer->charged * 4 <= e->sndbuf)
 		mask |= EPOLLOUT | EPOLLWRNORM;
+	spin_unlock(&e->pair->lock);
 	return mask;
 }
 
+/* FIONREAD: what a stream has in all; the length of the next packet. */
 static long socket_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 {
-	struct sock_queue *q = in_queue(f->private_data);
-	int n;
+	struct sock_end *e = f->private_data;
+	struct message *m;
+	int count = 0;
 
 	if (cmd != FIONREAD)
 		return -ENOTTY;
-	spin_lock(&q->lock);
-	n = q->bytes;
-	spin_unlock(&q->lock);
-	return put_user(n, (int __user *)arg);
-}
-
-static void queue_shut(struct sock_queue *q, bool reader, bool writer)
-{
-	spin_lock(&q->lock);
-	q->no_reader |= reader;
-	q->no_writer |= writer;
-	spin_unlock(&q->lock);
-	wake_up_all(&q->wait);
-}
-
-static void free_pair(struct sock_pair *p)
-{
-	struct sock_msg *msg, *n;
-
-	for (int i = 0; i < 2; i++)
-		list_for_each_entry_safe(msg, n, &p->queue[i].msgs, link)
-			kvfree(msg);
-	kfree(p);
-}
-
-static void socket_release(struct inode *inode, struct file *f)
-{
-	struct sock_end *e = f->private_data;
-
-	queue_shut(in_queue(e), true, false);
-	queue_shut(out_queue(e), false, true);
-	if (atomic_dec_and_test(&e->pair->ends))
-		free_pair(e->pair);
-	kfree(e);
+	mutex_lock(&e->iolock);
+	spin_lock(&e->pair->lock);
+	list_for_each_entry(m, &e->queue, link) {
+		count += m->len - m->done;
+		if (!is_stream(e))
+			break;
+	}
+	spin_unlock(&e->pair->lock);
+	mutex_unlock(&e->iolock);
+	return put_user(count, (int __user *)arg);
 }
 
 static const struct file_operations socket_fops = {
@@ -308,124 +441,105 @@ static const struct file_operations socket_fops = {
 	.release = socket_release,
 };
 
-/* ---- The calls ---- */
+/* ---- Making them ---- */
 
-static struct sock_pair *alloc_pair(int type)
+/* The kind of socket, or -errno for what there is none of. */
+static int check_kind(int family, int type, int protocol)
 {
-	struct sock_pair *p = kzalloc(sizeof(*p), GFP_KERNEL);
+	int kind = type & SOCK_TYPE_MASK;
 
-	if (!p)
-		return NULL;
-	p->type = type;
-	for (int i = 0; i < 2; i++) {
-		struct sock_queue *q = &p->queue[i];
-
-		spin_lock_init(&q->lock);
-		mutex_init(&q->reader);
-		INIT_LIST_HEAD(&q->msgs);
-		init_waitqueue_head(&q->wait);
-	}
-	return p;
-}
-
-/* The file of one end; it counts in PAIR->ends. ERR_PTR. */
-static struct file *open_end(struct sock_pair *pair, int side, int flags)
-{
-	struct sock_end *e = kmalloc(sizeof(*e), GFP_KERNEL);
-	struct dentry *d;
-	struct file *f;
-
-	if (!e)
-		return ERR_PTR(-ENOMEM);
-	*e = (struct sock_end){ pair, side };
-	d = anon_dentry(sock_mnt, "socket", S_IFSOCK | 0777);
-	f = IS_ERR(d) ? ERR_PTR(PTR_ERR(d)) : alloc_file_pseudo(sock_mnt, d, O_RDWR | flags, &socket_fops);
-	if (IS_ERR(f)) {
-		if (!IS_ERR(d))
-			dput(d);
-		kfree(e);
-		return f;
-	}
-	f->private_data = e;
-	atomic_inc(&pair->ends);
-	return f;
-}
-
-SYSCALL_DEFINE4(socketpair, int, family, int, type, int, protocol, int __user *, ufd)
-{
-	int kind = type & 15, flags = type & ~15;
-	struct sock_pair *pair;
-	struct file *f[2];
-
-	if (flags & ~(O_NONBLOCK | O_CLOEXEC))
+	if (type & ~(SOCK_TYPE_MASK | O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
 	if (family != AF_UNIX)
 		return -EAFNOSUPPORT;
-	if (kind != SOCK_STREAM && kind != SOCK_DGRAM && kind != SOCK_SEQPACKET)
-		return -ESOCKTNOSUPPORT;
-	if (protocol != 0 && protocol != AF_UNIX)
+	if (protocol && protocol != AF_UNIX)
 		return -EPROTONOSUPPORT;
-	pair = alloc_pair(kind);
-	if (!pair)
-		return -ENOMEM;
-	f[0] = open_end(pair, 0, flags & O_NONBLOCK);
-	if (IS_ERR(f[0])) {
-		kfree(pair);
-		return PTR_ERR(f[0]);
-	}
-	f[1] = open_end(pair, 1, flags & O_NONBLOCK);
-	if (IS_ERR(f[1])) {
-		fput(f[0]);
-		return PTR_ERR(f[1]);
-	}
-	return install_pair(f, flags, ufd);
+	return kind == SOCK_STREAM || kind == SOCK_DGRAM || kind == SOCK_SEQPACKET ? kind : -ESOCKTNOSUPPORT;
 }
 
 SYSCALL_DEFINE3(socket, int, family, int, type, int, protocol)
 {
-	return -EAFNOSUPPORT;
+	int kind = check_kind(family, type, protocol), fd;
+	struct sock_pair *p;
+	struct file *f;
+
+	if (kind < 0)
+		return kind;
+	fd = get_unused_fd_flags(type & O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	p = pair_alloc(kind, 1);
+	f = p ? sock_file(&p->end[0], type & O_NONBLOCK) : ERR_PTR(-ENOMEM);
+	if (IS_ERR(f)) {
+		put_unused_fd(fd);
+		return PTR_ERR(f);
+	}
+	fd_install(fd, f);
+	return fd;
 }
 
-/* The socket FD, referenced; ERR_PTR(-EBADF or -ENOTSOCK). */
-static struct file *fget_socket(int fd)
+SYSCALL_DEFINE4(socketpair, int, family, int, type, int, protocol, int __user *, ufd)
+{
+	int kind = check_kind(family, type, protocol);
+	struct sock_pair *p;
+	struct file *f[2];
+
+	if (kind < 0)
+		return kind;
+	p = pair_alloc(kind, 2);
+	if (!p)
+		return -ENOMEM;
+	f[0] = sock_file(&p->end[0], type & O_NONBLOCK);
+	f[1] = sock_file(&p->end[1], type & O_NONBLOCK);
+	if (!IS_ERR(f[0]) && !IS_ERR(f[1]))
+		return install_pair(f, type & O_CLOEXEC, ufd);
+	for (int i = 0; i < 2; i++)
+		if (!IS_ERR(f[i]))
+			fput(f[i]);
+	return IS_ERR(f[0]) ? PTR_ERR(f[0]) : PTR_ERR(f[1]);
+}
+
+/* ---- Sending and receiving calls ---- */
+
+/* The socket FD; *FP is its referenced file. ERR_PTR(-EBADF, -ENOTSOCK). */
+static struct sock_end *sock_get(int fd, struct file **fp)
 {
 	struct file *f = fget(fd);
 
 	if (!f)
 		return ERR_PTR(-EBADF);
-	if (f->f_op == &socket_fops)
-		return f;
-	fput(f);
-	return ERR_PTR(-ENOTSOCK);
+	if (f->f_op != &socket_fops) {
+		fput(f);
+		return ERR_PTR(-ENOTSOCK);
+	}
+	*fp = f;
+	return f->private_data;
 }
 
-SYSCALL_DEFINE2(shutdown, int, fd, int, how)
+/* One buffer as a vector; 0 or -EFAULT. */
+static int import_buffer(void __user *buf, size_t len, struct iovec *iov, struct iov_iter *it)
 {
-	struct file *f = fget_socket(fd);
-	struct sock_end *e;
-
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	e = f->private_data;
-	if (how == 0 || how == 2)
-		queue_shut(in_queue(e), true, true);
-	if (how == 1 || how == 2)
-		queue_shut(out_queue(e), false, true);
-	fput(f);
-	return how < 0 || how > 2 ? -EINVAL : 0;
+	*iov = (struct iovec){ buf, min_t(size_t, len, MAX_RW_COUNT) };
+	iov_iter_user(it, iov, 1, iov->iov_len);
+	return access_ok(buf, iov->iov_len) ? 0 : -EFAULT;
 }
 
-SYSCALL_DEFINE6(sendto, int, fd, void __user *, buf, size_t, len, unsigned int, flags, void __user *, addr, int, addrlen)
+SYSCALL_DEFINE6(sendto, int, fd, void __user *, buf, size_t, len, unsigned int, flags, void __user *, addr,
+		int, addrlen)
 {
-	struct iovec iov = { buf, min_t(size_t, len, MAX_RW_COUNT) };
-	struct file *f = fget_socket(fd);
+	struct file *f;
+	struct sock_end *e = sock_get(fd, &f);
 	struct iov_iter it;
+	struct iovec iov;
 	ssize_t n;
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	iov_iter_user(&it, &iov, 1, iov.iov_len);
-	n = addr ? -EISCONN : sock_send(f, &it, flags);
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	n = import_buffer(buf, len, &iov, &it);
+	if (!n && addr && addrlen)
+		n = e->peer ? -EISCONN : -EOPNOTSUPP;
+	if (!n)
+		n = sock_send(e, &it, flags | nonblock_flag(f));
 	fput(f);
 	return n;
 }
@@ -433,79 +547,284 @@ SYSCALL_DEFINE6(sendto, int, fd, void __user *, buf, size_t, len, unsigned int, 
 SYSCALL_DEFINE6(recvfrom, int, fd, void __user *, buf, size_t, len, unsigned int, flags, void __user *, addr,
 		int __user *, addrlen)
 {
-	struct iovec iov = { buf, min_t(size_t, len, MAX_RW_COUNT) };
-	struct file *f = fget_socket(fd);
+	struct file *f;
+	struct sock_end *e = sock_get(fd, &f);
 	struct iov_iter it;
-	bool cut = false;
+	struct iovec iov;
+	bool trunc;
 	ssize_t n;
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	iov_iter_user(&it, &iov, 1, iov.iov_len);
-	n = sock_recv(f, &it, flags, &cut);
-	if (n >= 0 && addr && addrlen && put_user(0, addrlen))
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	n = import_buffer(buf, len, &iov, &it);
+	if (!n)
+		n = sock_recv(e, &it, flags | nonblock_flag(f), &trunc);
+	/* The sender has no name. */
+	if (n >= 0 && addr && put_user(0, addrlen))
 		n = -EFAULT;
 	fput(f);
 	return n;
 }
 
-struct user_msghdr {
-	void __user *name;
-	int namelen, pad0;
-	struct iovec __user *iov;
-	size_t iovlen;
-	void __user *control;
-	size_t controllen;
-	int flags, pad1;
-};
-static_assert(sizeof(struct user_msghdr) == 56, "struct msghdr of x86-64");
-
-/* Both directions of messages: the header H has been read from UMSG. */
-static ssize_t do_msg(struct file *f, struct user_msghdr __user *umsg, struct user_msghdr *h, unsigned int flags, bool send)
+/* The header and its vector into MSG, IT. *IOV is to be kfreed if it is not FAST. Bytes or -errno. */
+static ssize_t import_msg(const struct user_msghdr __user *umsg, struct user_msghdr *msg, struct iovec *fast,
+			  struct iovec **iov, struct iov_iter *it)
 {
-	struct iovec fast[UIO_FASTIOV], *iov = fast;
-	struct iov_iter it;
-	bool cut = false;
 	ssize_t n;
 
-	if (send && h->controllen)
-		return -EOPNOTSUPP;
-	n = import_iovec(h->iov, h->iovlen, fast, &iov);
-	if (n < 0)
-		return n;
-	iov_iter_user(&it, iov, h->iovlen, n);
-	n = send ? sock_send(f, &it, flags) : sock_recv(f, &it, flags, &cut);
-	if (iov != fast)
-		kfree(iov);
-	if (send || n < 0)
-		return n;
-	if (put_user(0, &umsg->namelen) || put_user(0, &umsg->controllen) || put_user(cut ? MSG_TRUNC : 0, &umsg->flags))
+	*iov = fast;
+	if (copy_from_user(msg, umsg, sizeof(*msg)))
 		return -EFAULT;
+	if (msg->iovlen > 1024)
+		return -EMSGSIZE;
+	n = import_iovec(msg->iov, msg->iovlen, fast, iov);
+	if (n >= 0)
+		iov_iter_user(it, *iov, msg->iovlen, n);
 	return n;
 }
 
-static ssize_t do_msg_call(int fd, struct user_msghdr __user *umsg, unsigned int flags, bool send)
+SYSCALL_DEFINE3(sendmsg, int, fd, const struct user_msghdr __user *, umsg, unsigned int, flags)
 {
-	struct user_msghdr h;
+	struct iovec fast[UIO_FASTIOV], *iov;
 	struct file *f;
+	struct sock_end *e = sock_get(fd, &f);
+	struct user_msghdr msg;
+	struct iov_iter it;
 	ssize_t n;
 
-	if (copy_from_user(&h, umsg, sizeof(h)))
-		return -EFAULT;
-	f = fget_socket(fd);
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	n = do_msg(f, umsg, &h, flags, send);
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	n = import_msg(umsg, &msg, fast, &iov, &it);
+	if (n >= 0 && msg.control && msg.controllen)
+		n = -EINVAL;
+	if (n >= 0 && msg.name && msg.namelen)
+		n = e->peer ? -EISCONN : -EOPNOTSUPP;
+	if (n >= 0)
+		n = sock_send(e, &it, flags | nonblock_flag(f));
+	if (iov != fast)
+		kfree(iov);
 	fput(f);
 	return n;
 }
 
-SYSCALL_DEFINE3(sendmsg, int, fd, struct user_msghdr __user *, msg, unsigned int, flags)
+SYSCALL_DEFINE3(recvmsg, int, fd, struct user_msghdr __user *, umsg, unsigned int, flags)
 {
-	return do_msg_call(fd, msg, flags, true);
+	struct iovec fast[UIO_FASTIOV], *iov;
+	struct file *f;
+	struct sock_end *e = sock_get(fd, &f);
+	struct user_msghdr msg;
+	struct iov_iter it;
+	bool trunc = false;
+	ssize_t n;
+
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	n = import_msg(umsg, &msg, fast, &iov, &it);
+	if (n >= 0)
+		n = sock_recv(e, &it, flags | nonblock_flag(f), &trunc);
+	if (iov != fast)
+		kfree(iov);
+	fput(f);
+	if (n < 0)
+		return n;
+	return put_user(0, &umsg->namelen) || put_user(0, &umsg->controllen) ||
+	       put_user(trunc ? MSG_TRUNC : 0, &umsg->flags) ? -EFAULT : n;
 }
 
-SYSCALL_DEFINE3(recvmsg, int, fd, struct user_msghdr __user *, msg, unsigned int, flags)
+/* ---- The other calls ---- */
+
+SYSCALL_DEFINE2(shutdown, int, fd, int, how)
 {
-	return do_msg_call(fd, msg, flags, false);
+	struct file *f;
+	struct sock_end *e = sock_get(fd, &f), *peer;
+
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	if (how < 0 || how > 2) {
+		fput(f);
+		return -EINVAL;
+	}
+	peer = e->pair->type == SOCK_DGRAM ? NULL : e->peer;
+	spin_lock(&e->pair->lock);
+	if (how != 1) {
+		e->shut_rd = true;
+		if (peer)
+			peer->shut_wr = true;
+	}
+	if (how != 0) {
+		e->shut_wr = true;
+		if (peer)
+			peer->shut_rd = true;
+	}
+	spin_unlock(&e->pair->lock);
+	for (int i = 0; i < 2; i++) {
+		wake_up_all(&e->pair->end[i].rd_wait);
+		wake_up_all(&e->pair->end[i].wr_wait);
+	}
+	fput(f);
+	return 0;
+}
+
+/* Nobody can listen here: a name either does not exist or has nobody behind it. */
+static int connect_error(struct sock_end *e, const void __user *addr, int len)
+{
+	struct { u16 family; char path[109]; } a = { 0 };
+	struct path p;
+	int err;
+
+	if (len < 0 || len > 110)
+		return -EINVAL;
+	if (copy_from_user(&a, addr, len))
+		return -EFAULT;
+	if (len <= 2 || a.family != AF_UNIX)
+		return -EINVAL;
+	if (e->peer)
+		return -EISCONN;
+	if (!a.path[0])
+		return -ECONNREFUSED;
+	err = kern_path(a.path, LOOKUP_FOLLOW, &p);
+	if (err)
+		return err;
+	path_put(&p);
+	return -ECONNREFUSED;
+}
+
+SYSCALL_DEFINE3(connect, int, fd, const void __user *, addr, int, len)
+{
+	struct file *f;
+	struct sock_end *e = sock_get(fd, &f);
+	int err;
+
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	err = connect_error(e, addr, len);
+	fput(f);
+	return err;
+}
+
+/* Store SIZE bytes at P, as far as the *ULEN bytes at UP reach, and how many that were (WHOLE: SIZE). */
+static int store_answer(void __user *up, int __user *ulen, const void *p, int size, bool whole)
+{
+	int len;
+
+	if (get_user(len, ulen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+	len = min(len, size);
+	if (copy_to_user(up, p, len))
+		return -EFAULT;
+	return put_user(whole ? size : len, ulen);
+}
+
+/* All names are empty: only the family is told. */
+static int store_no_name(int fd, void __user *addr, int __user *len, bool of_peer)
+{
+	u16 family = AF_UNIX;
+	struct file *f;
+	struct sock_end *e = sock_get(fd, &f);
+	int err;
+
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	err = of_peer && !e->peer ? -ENOTCONN : store_answer(addr, len, &family, sizeof(family), true);
+	fput(f);
+	return err;
+}
+
+SYSCALL_DEFINE3(getsockname, int, fd, void __user *, addr, int __user *, len)
+{
+	return store_no_name(fd, addr, len, false);
+}
+
+SYSCALL_DEFINE3(getpeername, int, fd, void __user *, addr, int __user *, len)
+{
+	return store_no_name(fd, addr, len, true);
+}
+
+static int get_option(struct sock_end *e, int opt, void __user *val, int __user *len)
+{
+	static const struct ucred none = { 0, -1u, -1u };
+	int v;
+
+	switch (opt) {
+	case SO_TYPE:
+		v = e->pair->type;
+		break;
+	case SO_DOMAIN:
+		v = AF_UNIX;
+		break;
+	case SO_SNDBUF:
+		v = e->sndbuf;
+		break;
+	case SO_RCVBUF:
+		v = e->rcvbuf;
+		break;
+	case SO_ERROR:
+		spin_lock(&e->pair->lock);
+		v = -take_error(e);
+		spin_unlock(&e->pair->lock);
+		break;
+	case SO_PROTOCOL:
+	case SO_ACCEPTCONN:
+	case SO_REUSEADDR:
+	case SO_KEEPALIVE:
+		v = 0;
+		break;
+	case SO_PEERCRED:
+		return store_answer(val, len, e->peer ? &e->pair->maker : &none, sizeof(none), false);
+	default:
+		return -ENOPROTOOPT;
+	}
+	return store_answer(val, len, &v, sizeof(v), false);
+}
+
+SYSCALL_DEFINE5(getsockopt, int, fd, int, level, int, opt, void __user *, val, int __user *, len)
+{
+	struct file *f;
+	struct sock_end *e = sock_get(fd, &f);
+	int err;
+
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	err = level == SOL_SOCKET ? get_option(e, opt, val, len) : -EOPNOTSUPP;
+	fput(f);
+	return err;
+}
+
+/* Linux doubles what is asked for, for its own bookkeeping, and tells the doubled value. */
+static size_t buffer_size(int wanted, int least)
+{
+	return 2 * (size_t)clamp(wanted, least / 2, DEF_SNDBUF);
+}
+
+static int set_option(struct sock_end *e, int opt, int v)
+{
+	switch (opt) {
+	case SO_SNDBUF:
+		WRITE_ONCE(e->sndbuf, buffer_size(v, 4608));
+		return 0;
+	case SO_RCVBUF:
+		WRITE_ONCE(e->rcvbuf, buffer_size(v, 2304));
+		return 0;
+	}
+	return -ENOPROTOOPT;
+}
+
+SYSCALL_DEFINE5(setsockopt, int, fd, int, level, int, opt, void __user *, val, int, len)
+{
+	struct file *f;
+	struct sock_end *e = sock_get(fd, &f);
+	int err, v;
+
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	if (level != SOL_SOCKET)
+		err = -EOPNOTSUPP;
+	else if (len < (int)sizeof(v))
+		err = -EINVAL;
+	else
+		err = copy_from_user(&v, val, sizeof(v)) ? -EFAULT : set_option(e, opt, v);
+	fput(f);
+	return err;
 }

@@ -4,8 +4,8 @@
  *	file  --splice-->  pipe     references to page-cache pages (or freshly read pages)
  *	pipe  --splice-->  file     each buffer is written; pipe to pipe: buffers move
  *	pipe  --tee----->  pipe     references are doubled
- *	user  --vmsplice-> pipe     references to the user's own pages: what they hold when the pipe is READ counts,
- *	                            and they stay when the user unmaps them (T-COW-9)
+ *	user  --vmsplice-> pipe     references to the user's own pages: what they hold when the pipe is READ
+ *	                            counts, and they stay when the user unmaps them (T-COW-9)
  *
  * Linux: fs/splice.c.
  */
@@ -21,35 +21,53 @@
 
 /* ---- file to pipe ---- */
 
-/* For files without a splice_read of their own: read into fresh pages. */
-static ssize_t default_splice_read(struct file *in, loff_t *pos, struct pipe_inode_info *pipe, size_t len)
+/* Read up to LEN bytes, at most a page, into a fresh page and append it. Bytes; 0: end of file; -errno. */
+static ssize_t read_one(struct file *in, loff_t *pos, struct pipe_inode_info *pipe, size_t len)
 {
-	ssize_t done = 0, n = 0;
+	struct page *page = alloc_pages(GFP_USER, 0);
+	ssize_t n;
+	int err;
+
+	if (!page)
+		return -ENOMEM;
+	n = kernel_read(in, page_address(page), min_t(size_t, len, PAGE_SIZE), pos);
+	if (n > 0) {
+		/* There was room a moment ago; what has been read must not be lost. */
+		err = pipe_push_page(pipe, page, 0, n, true);
+		if (!err)
+			return n;
+		n = err;
+	}
+	put_page(page);
+	return n;
+}
+
+/* For files without a splice_read of their own. */
+static ssize_t default_splice_read(struct file *in, loff_t *pos, struct pipe_inode_info *pipe, size_t len,
+				   bool nonblock)
+{
+	ssize_t done = 0, n;
 
 	while (len) {
-		struct page *page = alloc_pages(GFP_USER, 0);
 		size_t want = min_t(size_t, len, PAGE_SIZE);
-		int err;
 
-		if (!page)
-			return done ? done : -ENOMEM;
-		n = kernel_read(in, page_address(page), want, pos);
-		err = n > 0 ? pipe_push_page(pipe, page, 0, n, true) : 0;
-		if (n <= 0 || err)
-			put_page(page);
-		if (err)
-			return done ? done : err;
+		n = pipe_lock_room(pipe, !done && !nonblock);
+		if (!n) {
+			mutex_unlock(&pipe->mutex);
+			n = read_one(in, pos, pipe, want);
+		}
 		if (n <= 0)
-			break;
+			return done ? done : n;
 		done += n;
 		len -= n;
 		if ((size_t)n < want)
 			break;
 	}
-	return done ? done : n;
+	return done;
 }
 
-static ssize_t splice_to_pipe(struct file *in, loff_t *pos, struct pipe_inode_info *pipe, size_t len, unsigned int flags)
+static ssize_t splice_to_pipe(struct file *in, loff_t *pos, struct pipe_inode_info *pipe, size_t len,
+			      unsigned int flags)
 {
 	size_t room = (size_t)READ_ONCE(pipe->ring_size) * PAGE_SIZE;
 
@@ -60,24 +78,23 @@ static ssize_t splice_to_pipe(struct file *in, loff_t *pos, struct pipe_inode_in
 	len = min(len, room);
 	if (in->f_op->splice_read)
 		return in->f_op->splice_read(in, pos, pipe, len, flags);
-	return default_splice_read(in, pos, pipe, len);
+	return default_splice_read(in, pos, pipe, len, flags & SPLICE_F_NONBLOCK);
 }
 
 /* ---- pipe to file ---- */
 
-/* Wait until PIPE has something. 1: it has, mutex held; 0: no writers; -errno. The mutex is held only for 1. */
+/* Wait until PIPE has something. 1: it has, and the mutex is held (only then); 0: no writers; -errno. */
 static int lock_nonempty(struct pipe_inode_info *pipe, bool nonblock)
 {
 	mutex_lock(&pipe->mutex);
-	while (pipe->head == pipe->tail) {
+	while (pipe_empty(pipe)) {
 		int err = !pipe->writers ? 0 : nonblock ? -EAGAIN : 1;
 
 		mutex_unlock(&pipe->mutex);
 		if (err <= 0)
 			return err;
 		wake_up_all(&pipe->wr_wait);
-		err = wait_event_interruptible(pipe->rd_wait, READ_ONCE(pipe->head) != READ_ONCE(pipe->tail) ||
-					       !READ_ONCE(pipe->writers));
+		err = wait_event_interruptible(pipe->rd_wait, !pipe_empty(pipe) || !READ_ONCE(pipe->writers));
 		if (err)
 			return err;
 		mutex_lock(&pipe->mutex);
@@ -105,7 +122,8 @@ static ssize_t write_one(struct pipe_inode_info *pipe, struct file *out, loff_t 
 	return n;
 }
 
-static ssize_t splice_from_pipe(struct pipe_inode_info *pipe, struct file *out, loff_t *pos, size_t len, unsigned int flags)
+static ssize_t splice_from_pipe(struct pipe_inode_info *pipe, struct file *out, loff_t *pos, size_t len,
+				unsigned int flags)
 {
 	ssize_t done = 0, n = 0;
 
@@ -145,11 +163,6 @@ static void unlock_both(struct pipe_inode_info *a, struct pipe_inode_info *b)
 	mutex_unlock(&b->mutex);
 }
 
-static bool ring_full(const struct pipe_inode_info *p)
-{
-	return READ_ONCE(p->head) - READ_ONCE(p->tail) >= READ_ONCE(p->ring_size);
-}
-
 /*
  * Wait until IN has something and OUT has room. 1: yes, both locked; 0: end; -errno.
  */
@@ -161,8 +174,8 @@ static int lock_movable(struct pipe_inode_info *in, struct pipe_inode_info *out,
 		lock_both(in, out);
 		if (!out->readers)
 			err = -EPIPE;
-		else if (in->head != in->tail)
-			err = ring_full(out) ? 2 : 1;
+		else if (!pipe_empty(in))
+			err = pipe_full(out) ? 2 : 1;
 		else
 			err = in->writers ? 3 : 0;
 		if (err == 1)
@@ -175,17 +188,19 @@ static int lock_movable(struct pipe_inode_info *in, struct pipe_inode_info *out,
 		if (nonblock)
 			return -EAGAIN;
 		if (err == 2)
-			err = wait_event_interruptible(out->wr_wait, !ring_full(out) || !READ_ONCE(out->readers));
+			err = wait_event_interruptible(out->wr_wait,
+						       !pipe_full(out) || !READ_ONCE(out->readers));
 		else
-			err = wait_event_interruptible(in->rd_wait, READ_ONCE(in->head) != READ_ONCE(in->tail) ||
-						       !READ_ONCE(in->writers));
+			err = wait_event_interruptible(in->rd_wait,
+						       !pipe_empty(in) || !READ_ONCE(in->writers));
 		if (err)
 			return err;
 	}
 }
 
 /* Move (or with KEEP, duplicate) up to LEN bytes of buffers. */
-static ssize_t pipe_to_pipe(struct pipe_inode_info *in, struct pipe_inode_info *out, size_t len, unsigned int flags, bool keep)
+static ssize_t pipe_to_pipe(struct pipe_inode_info *in, struct pipe_inode_info *out, size_t len,
+			    unsigned int flags, bool keep)
 {
 	unsigned int i;
 	ssize_t done = 0;
@@ -198,13 +213,13 @@ static ssize_t pipe_to_pipe(struct pipe_inode_info *in, struct pipe_inode_info *
 	err = lock_movable(in, out, flags & SPLICE_F_NONBLOCK);
 	if (err <= 0)
 		return err;
-	for (i = in->tail; i != in->head && len && !ring_full(out); i++) {
+	for (i = in->tail; i != in->head && len && !pipe_full(out); i++) {
 		struct pipe_buffer *b = pipe_buf(in, i);
 		unsigned int n = min_t(size_t, b->len, len);
 
 		get_page(b->page);
-		*pipe_buf(out, out->head) = (struct pipe_buffer){ .page = b->page, .offset = b->offset, .len = n,
-								  .flags = b->flags & PIPE_BUF_PACKET };
+		*pipe_buf(out, out->head) = (struct pipe_buffer){
+			.page = b->page, .offset = b->offset, .len = n, .flags = b->flags & PIPE_BUF_PACKET };
 		WRITE_ONCE(out->head, out->head + 1);
 		done += n;
 		len -= n;
@@ -240,20 +255,17 @@ static ssize_t splice_file(struct file *f, loff_t __user *uoff, struct pipe_inod
 		return -EFAULT;
 	if (pos < 0)
 		return -EINVAL;
-	if (own) {
-		mutex_lock(&f->f_pos_lock);
-		pos = f->f_pos;
-	}
+	/* Not locked while we may wait for the pipe: as in Linux, who shares a position here must agree. */
+	if (own)
+		pos = READ_ONCE(f->f_pos);
 	n = to_pipe ? splice_to_pipe(f, &pos, pipe, len, flags) : splice_from_pipe(pipe, f, &pos, len, flags);
-	if (own) {
-		f->f_pos = pos;
-		mutex_unlock(&f->f_pos_lock);
-	}
+	if (own)
+		WRITE_ONCE(f->f_pos, pos);
 	return uoff && put_user(pos, uoff) ? -EFAULT : n;
 }
 
-static ssize_t do_splice(struct file *in, loff_t __user *uin, struct file *out, loff_t __user *uout, size_t len,
-			 unsigned int flags)
+static ssize_t do_splice(struct file *in, loff_t __user *uin, struct file *out, loff_t __user *uout,
+			 size_t len, unsigned int flags)
 {
 	struct pipe_inode_info *pin = get_pipe_info(in), *pout = get_pipe_info(out);
 
@@ -261,6 +273,8 @@ static ssize_t do_splice(struct file *in, loff_t __user *uin, struct file *out, 
 		return -EBADF;
 	if ((pin && uin) || (pout && uout))
 		return -ESPIPE;
+	if ((pin && (in->f_flags & O_NONBLOCK)) || (pout && (out->f_flags & O_NONBLOCK)))
+		flags |= SPLICE_F_NONBLOCK;
 	if (pin && pout)
 		return pipe_to_pipe(pin, pout, len, flags, false);
 	if (pin)
@@ -270,8 +284,8 @@ static ssize_t do_splice(struct file *in, loff_t __user *uin, struct file *out, 
 	return -EINVAL;
 }
 
-SYSCALL_DEFINE6(splice, int, fd_in, loff_t __user *, off_in, int, fd_out, loff_t __user *, off_out, size_t, len,
-		unsigned int, flags)
+SYSCALL_DEFINE6(splice, int, fd_in, loff_t __user *, off_in, int, fd_out, loff_t __user *, off_out,
+		size_t, len, unsigned int, flags)
 {
 	struct file *in, *out;
 	ssize_t n = -EBADF;
@@ -306,6 +320,8 @@ SYSCALL_DEFINE4(tee, int, fd_in, int, fd_out, size_t, len, unsigned int, flags)
 	if (out && (in->f_mode & FMODE_READ) && (out->f_mode & FMODE_WRITE)) {
 		struct pipe_inode_info *pin = get_pipe_info(in), *pout = get_pipe_info(out);
 
+		if ((in->f_flags | out->f_flags) & O_NONBLOCK)
+			flags |= SPLICE_F_NONBLOCK;
 		n = pin && pout ? pipe_to_pipe(pin, pout, len, flags, true) : -EINVAL;
 	}
 	if (out)
@@ -316,40 +332,72 @@ SYSCALL_DEFINE4(tee, int, fd_in, int, fd_out, size_t, len, unsigned int, flags)
 
 /* ---- vmsplice ---- */
 
-/* References to the pages of LEN bytes at UADDR go into PIPE. Bytes or -errno. */
-static ssize_t push_user_range(struct pipe_inode_info *pipe, unsigned long uaddr, size_t len, bool *may_wait)
+#define VMSPLICE_BATCH 16
+
+/*
+ * Append the LEN bytes at UADDR, which lie in the NR pages of PAGES, as far as there is room; the references
+ * of what did not fit are dropped. Bytes or -errno.
+ */
+static ssize_t push_pages(struct pipe_inode_info *pipe, struct page **pages, int nr, unsigned long uaddr,
+			  size_t len, bool wait)
 {
+	ssize_t done = 0;
+	int i = 0, err = pipe_lock_room(pipe, wait);
+
+	if (!err) {
+		for (; i < nr && !pipe_full(pipe); i++) {
+			unsigned int offset = uaddr & (PAGE_SIZE - 1);
+			size_t n = min_t(size_t, PAGE_SIZE - offset, len);
+
+			pipe_add_page_locked(pipe, pages[i], offset, n);
+			uaddr += n;
+			len -= n;
+			done += n;
+		}
+		mutex_unlock(&pipe->mutex);
+		wake_up(&pipe->rd_wait);
+	}
+	for (; i < nr; i++)
+		put_page(pages[i]);
+	return err ? err : done;
+}
+
+/* References to the pages of LEN bytes at UADDR go into PIPE. Bytes or -errno; WAIT only for the first. */
+static ssize_t push_user_range(struct pipe_inode_info *pipe, unsigned long uaddr, size_t len, bool wait)
+{
+	struct page *pages[VMSPLICE_BATCH];
 	ssize_t done = 0;
 
 	while (len) {
-		unsigned int offset = uaddr & (PAGE_SIZE - 1);
-		size_t n = min_t(size_t, PAGE_SIZE - offset, len);
-		struct page *page;
-		long got = get_user_pages_fast(uaddr & PAGE_MASK, 1, 0, &page);
-		int err;
+		size_t skip = uaddr & (PAGE_SIZE - 1);
+		size_t want = min_t(size_t, len, VMSPLICE_BATCH * PAGE_SIZE - skip);
+		int nr = DIV_ROUND_UP(skip + want, PAGE_SIZE);
+		long got = get_user_pages_fast(uaddr & PAGE_MASK, nr, FOLL_GET, pages);
+		ssize_t n;
 
 		if (got <= 0)
 			return done ? done : got ? got : -EFAULT;
-		err = pipe_push_page(pipe, page, offset, n, *may_wait);
-		if (err) {
-			put_page(page);
-			return done ? done : err;
-		}
-		*may_wait = false;	/* something is in: from now on take what there is room for */
+		want = min_t(size_t, want, got * PAGE_SIZE - skip);
+		n = push_pages(pipe, pages, got, uaddr, want, wait && !done);
+		if (n < 0)
+			return done ? done : n;
+		done += n;
 		uaddr += n;
 		len -= n;
-		done += n;
+		if ((size_t)n < want)
+			break;
 	}
 	return done;
 }
 
-static ssize_t vmsplice_to_pipe(struct pipe_inode_info *pipe, const struct iovec *iov, unsigned long nr, unsigned int flags)
+static ssize_t vmsplice_to_pipe(struct pipe_inode_info *pipe, const struct iovec *iov, unsigned long nr,
+				bool nonblock)
 {
-	bool may_wait = !(flags & SPLICE_F_NONBLOCK);
 	ssize_t done = 0;
 
 	for (unsigned long i = 0; i < nr; i++) {
-		ssize_t n = push_user_range(pipe, (unsigned long)iov[i].iov_base, iov[i].iov_len, &may_wait);
+		ssize_t n = push_user_range(pipe, (unsigned long)iov[i].iov_base, iov[i].iov_len,
+					    !done && !nonblock);
 
 		if (n < 0)
 			return done ? done : n;
@@ -367,6 +415,7 @@ SYSCALL_DEFINE4(vmsplice, int, fd, const struct iovec __user *, uiov, unsigned l
 	struct iov_iter it;
 	struct file *f;
 	loff_t pos = 0;
+	bool nonblock;
 	ssize_t n;
 
 	if (flags & ~SPLICE_F_ALL)
@@ -375,10 +424,11 @@ SYSCALL_DEFINE4(vmsplice, int, fd, const struct iovec __user *, uiov, unsigned l
 	if (!f)
 		return -EBADF;
 	pipe = get_pipe_info(f);
+	nonblock = (flags & SPLICE_F_NONBLOCK) || (f->f_flags & O_NONBLOCK);
 	n = pipe ? import_iovec(uiov, nr, fast, &iov) : -EBADF;
 	if (n > 0) {
 		if (f->f_mode & FMODE_WRITE) {
-			n = vmsplice_to_pipe(pipe, iov, nr, flags);
+			n = vmsplice_to_pipe(pipe, iov, nr, nonblock);
 		} else {
 			iov_iter_user(&it, iov, nr, n);
 			n = vfs_read(f, &it, &pos);

@@ -107,10 +107,14 @@ static long do_statfs(const struct path *p, struct user_statfs __user *ubuf)
 {
 	struct super_block *sb = p->dentry->d_sb;
 	struct user_statfs u = {
-		.f_type = sb->s_magic, .f_bsize = PAGE_SIZE, .f_frsize = PAGE_SIZE, .f_namelen = NAME_MAX,
+		.f_type = sb->s_magic,
+		.f_bsize = PAGE_SIZE,
+		.f_frsize = PAGE_SIZE,
+		.f_namelen = NAME_MAX,
 		.f_fsid = { sb->s_dev, 0 },
 		/* ST_VALID, and the mount flags, whose low bits are numbered alike. */
-		.f_flags = 0x20 | (p->mnt->mnt_flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME)),
+		.f_flags = 0x20 |
+			   (p->mnt->mnt_flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME)),
 	};
 
 	if (sb->s_op && sb->s_op->statfs)

@@ -1,12 +1,12 @@
 /*
  * kernel/fs/tmpfs.c - directories in memory: tmpfs, ramfs, the root file system, and devpts (an empty one).
  *
- * A directory is its list of dentries (dcache.c); the contents of regular files are mm/shmem.c's. The file system
- * types differ in limits and in the magic number alone: tmpfs takes at most half of RAM unless size= says
- * otherwise, the root and ramfs what there is.
+ * A directory is its list of dentries (dcache.c); the contents of regular files are mm/shmem.c's. The file
+ * system types differ in limits and in the magic number alone: tmpfs takes at most half of RAM unless size=
+ * says otherwise, the root and ramfs what there is.
  *
- * Options: size= (bytes, K, M, G, or N%), nr_blocks=, nr_inodes=, mode= (octal), uid=, gid=, huge= (accepted; pages
- * are small whatever it says). Linux: the second half of mm/shmem.c, fs/ramfs.
+ * Options: size= (bytes, K, M, G, or N%), nr_blocks=, nr_inodes=, mode= (octal), uid=, gid=, huge= (accepted;
+ * pages are small whatever it says). Linux: the second half of mm/shmem.c, fs/ramfs.
  */
 #include "kernel/fs/internal.h"
 #include "kernel/fs/tmpfs.h"
@@ -14,7 +14,7 @@
 #include "mm/shmem.h"
 
 #define RAMFS_MAGIC	0x858458f6
-#define DIRENT_SIZE	20	/* what an entry adds to the size of its directory, as Linux's tmpfs shows it */
+#define DIRENT_SIZE	20 /* what an entry adds to the size of its directory, as Linux's tmpfs shows it */
 
 static const struct inode_operations tmpfs_dir_iops, tmpfs_file_iops, tmpfs_symlink_iops;
 static const struct file_operations tmpfs_dir_fops;
@@ -176,6 +176,8 @@ static int tmpfs_setattr(struct dentry *d, struct kstat *st, unsigned int valid)
 	struct inode *inode = d->d_inode;
 	int err = 0;
 
+	if ((valid & ATTR_MODE) && (inode->i_seals & F_SEAL_EXEC) && ((inode->i_mode ^ st->mode) & 0111))
+		return -EPERM;
 	if (valid & ATTR_SIZE)
 		err = S_ISREG(inode->i_mode) ? shmem_set_size(inode, st->size) : -EINVAL;
 	if (!err)
@@ -312,7 +314,8 @@ static int tmpfs_show_options(struct super_block *sb, char *buf, size_t size)
 	size_t n = 0;
 
 	if (si->max_blocks)
-		n += scnprintf(buf + n, size - n, ",size=%lluk", (unsigned long long)si->max_blocks * (PAGE_SIZE / 1024));
+		n += scnprintf(buf + n, size - n, ",size=%lluk",
+			       (unsigned long long)si->max_blocks * (PAGE_SIZE / 1024));
 	if (si->max_inodes)
 		n += scnprintf(buf + n, size - n, ",nr_inodes=%llu", (unsigned long long)si->max_inodes);
 	if (si->mode != 01777)
@@ -351,7 +354,8 @@ static struct super_block *fill_super(struct file_system_type *t, u64 magic, str
 	return ERR_PTR(-ENOMEM);
 }
 
-static struct super_block *tmpfs_get_sb(struct file_system_type *t, const char *dev, char *data, unsigned int flags)
+static struct super_block *tmpfs_get_sb(struct file_system_type *t, const char *dev, char *data,
+					unsigned int flags)
 {
 	struct shmem_sb_info *si = kzalloc(sizeof(*si), GFP_KERNEL);
 
@@ -378,17 +382,20 @@ struct super_block *tmpfs_new_super(struct file_system_type *t, u64 magic, umode
 	return fill_super(t, magic, si);
 }
 
-static struct super_block *rootfs_get_sb(struct file_system_type *t, const char *dev, char *data, unsigned int flags)
+static struct super_block *rootfs_get_sb(struct file_system_type *t, const char *dev, char *data,
+					 unsigned int flags)
 {
 	return tmpfs_new_super(t, TMPFS_MAGIC, 0755);
 }
 
-static struct super_block *ramfs_get_sb(struct file_system_type *t, const char *dev, char *data, unsigned int flags)
+static struct super_block *ramfs_get_sb(struct file_system_type *t, const char *dev, char *data,
+					unsigned int flags)
 {
 	return tmpfs_new_super(t, RAMFS_MAGIC, 0755);
 }
 
-static struct super_block *devpts_get_sb(struct file_system_type *t, const char *dev, char *data, unsigned int flags)
+static struct super_block *devpts_get_sb(struct file_system_type *t, const char *dev, char *data,
+					 unsigned int flags)
 {
 	return tmpfs_new_super(t, DEVPTS_MAGIC, 0755);
 }

@@ -6,7 +6,8 @@
 
 #include "kernel/fs/fs.h"
 
-/* A new inode of type and permissions MODE for a directory DIR (NULL: none) of SB. NULL: no memory, or the limit. */
+/* A new inode of type and permissions MODE for a directory DIR (NULL: none) of SB. NULL: no memory, or the
+ * limit. */
 struct inode *tmpfs_get_inode(struct super_block *sb, struct inode *dir, umode_t mode, dev_t dev);
 /* A superblock without limits, its root directory with permissions MODE. ERR_PTR. */
 struct super_block *tmpfs_new_super(struct file_system_type *t, u64 magic, umode_t mode);

@@ -160,11 +160,11 @@ static long set_pgrp(struct tty_struct *tty, unsigned long arg)
 		goto out;
 	err = -ESRCH;
 	pgrp = find_pid(nr);
-	leader = pgrp ? pid_task(pgrp, PIDTYPE_PGID) : NULL;
-	if (!leader)
+	if (!pgrp)
 		goto out;
 	err = -EPERM;
-	if (task_session(leader) != task_session(current))
+	leader = pid_task(pgrp, PIDTYPE_PGID);
+	if (!leader || task_session(leader) != task_session(current))
 		goto out;
 	put_pid(tty->pgrp);
 	tty->pgrp = get_pid(pgrp);

@@ -13,13 +13,20 @@ void vfs_init(void)
 	mount_rootfs();
 	shmem_init();
 	anon_inode_init();
-	devtmpfs_init();
-	pseudofs_init();
-	proc_base_init();
 	init_task.files = files_alloc();
 	if (!init_task.files)
 		panic("no memory for the first file table");
 }
+
+/* What nobody needs before the wall clock runs, so that its files bear the right time. */
+static int pseudo_trees_init(void)
+{
+	devtmpfs_init();
+	pseudofs_init();
+	proc_base_init();
+	return 0;
+}
+core_initcall(pseudo_trees_init);
 
 static int cpu_list_show(struct seq_file *m, void *data)
 {
@@ -51,7 +58,8 @@ static int sysfs_files_init(void)
 		snprintf(name, sizeof(name), "cpu%d", i);
 		pseudo_mkdir(cpu, name);
 	}
-	pseudo_create(pseudo_mkpath(sysfs_root, "class/tty/console"), "active", 0444, &console_active_ops, NULL);
+	pseudo_create(pseudo_mkpath(sysfs_root, "class/tty/console"), "active", 0444, &console_active_ops,
+		      NULL);
 	return 0;
 }
 fs_initcall(sysfs_files_init);

@@ -189,8 +189,3 @@ bool mutex_is_locked(struct mutex *m)
 {
 	return (READ_ONCE(m->owner) & ~FLAGS) != 0;
 }
-
-struct task_struct *mutex_owner(struct mutex *m)
-{
-	return (struct task_struct *)(READ_ONCE(m->owner) & ~FLAGS);
-}

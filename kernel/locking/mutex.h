@@ -21,7 +21,7 @@ struct mutex {
 
 struct rw_semaphore {
 	spinlock_t wait_lock;		/* W */
-	long count;			/* a: bit 0 a writer, bit 1 someone waits, 4 for each reader */
+	long count;			/* a: owners and flags, see rwsem.c; 0: free, nobody waits */
 	struct list_head waiters;	/* W: in order of arrival */
 	struct task_struct *owner;	/* the writer, for reports; written by it */
 	struct lock_class *class;
@@ -43,8 +43,6 @@ int mutex_lock_interruptible(struct mutex *m);
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 bool mutex_is_locked(struct mutex *m);
-/* The holder, or NULL. Only a hint, unless the caller is the holder. */
-struct task_struct *mutex_owner(struct mutex *m);
 
 /* Shared and exclusive. The killable forms return -EINTR, not held, when a fatal signal is pending. */
 void down_read(struct rw_semaphore *s);

@@ -1,22 +1,26 @@
 /*
  * kernel/locking/rwsem.c - the fair reader-writer semaphore: many readers or one writer.
  *
- *	count   bit 0 a writer holds it | bit 1 somebody is queued | 4 for each reader
+ *	count   WRITER, a writer holds it | WAITING, somebody is queued | HANDOFF | READER for each reader
  *
- * While bit 1 is clear, taking and releasing is one atomic operation. When someone has to wait, bit 1 is
- * set and sends every newcomer, readers too, to the end of the queue. Releases then call grant(), which
- * admits from the front what fits: one writer, or all readers up to the next writer. A waiter is made an
- * owner before it is woken, so nobody overtakes it. A reader must not take the lock again: a writer might
- * have queued in between.
+ * While nobody is queued, taking and releasing is one atomic operation. Once somebody is, newcomers queue
+ * behind him, readers behind a writer too, so that neither kind starves. One exception keeps a busy lock
+ * from standing idle while the first of the queue is still waking up: a lock that is free may be taken by
+ * whoever runs. A writer who comes too late for that reason sets HANDOFF: the next release then makes him
+ * the owner before he is woken. So each waiter is overtaken for one wake-up at most.
  *
- * Linux: kernel/locking/rwsem.c (ours has no optimistic spinning and no lock stealing).
+ * A reader must not take the lock again: a writer might have queued in between.
+ *
+ * Linux: kernel/locking/rwsem.c (ours has no optimistic spinning).
  */
 #include "kernel/locking/mutex.h"
 #include "kernel/sched/sched.h"
 
 #define WRITER	1L
 #define WAITING	2L
-#define READER	4L
+#define HANDOFF	4L
+#define READER	8L
+#define OWNERS	(~(WAITING | HANDOFF))	/* a writer or readers */
 #define CALLER ((unsigned long)__builtin_return_address(0))
 
 struct rwsem_waiter {
@@ -39,7 +43,8 @@ static __always_inline bool try_read(struct rw_semaphore *s)
 {
 	long c = READ_ONCE(s->count);
 
-	while (likely(!(c & (WRITER | WAITING)))) {
+	/* Nobody queued and no writer; or queued, but free. */
+	while (likely(!(c & (WRITER | WAITING))) || c == WAITING) {
 		long seen = cmpxchg(&s->count, c, c + READER);
 
 		if (likely(seen == c))
@@ -51,98 +56,130 @@ static __always_inline bool try_read(struct rw_semaphore *s)
 
 static __always_inline bool try_write(struct rw_semaphore *s)
 {
-	if (unlikely(cmpxchg(&s->count, 0, WRITER) != 0))
+	long c = READ_ONCE(s->count);
+
+	if (unlikely(c & ~WAITING) || cmpxchg(&s->count, c, c + WRITER) != c)
 		return false;
 	s->owner = current;
 	return true;
 }
 
-/* Admit W, the first of the queue, if its kind fits what is held now. => wait_lock held, WAITING set */
+/* Make W, the first of the queue, an owner if its kind fits what is held now, and unlink it. => wait_lock held */
 static bool admit(struct rw_semaphore *s, struct rwsem_waiter *w)
 {
-	struct task_struct *task = w->task;
+	long c = READ_ONCE(s->count), seen;
 
-	/* With WAITING set nobody but us adds owners; the others can only leave. */
-	if (READ_ONCE(s->count) & (w->write ? ~WAITING : WRITER))
-		return false;
-	__atomic_fetch_add(&s->count, w->write ? WRITER : READER, __ATOMIC_SEQ_CST);
+	for (;;) {
+		if (c & (w->write ? OWNERS : WRITER))
+			return false;
+		/* The promise, if there was one, is kept now. */
+		seen = cmpxchg(&s->count, c, (c & ~HANDOFF) + (w->write ? WRITER : READER));
+		if (seen == c)
+			break;
+		c = seen;
+	}
 	if (w->write)
-		s->owner = task;
+		s->owner = w->task;
 	list_del(&w->list);
-	smp_store_release(&w->granted, true);
-	/* W may be gone from here on; the task is not: it takes wait_lock before it goes on. */
-	wake_up_state(task, TASK_NORMAL);
+	if (list_empty(&s->waiters))
+		__atomic_fetch_and(&s->count, ~WAITING, __ATOMIC_SEQ_CST);
+	w->granted = true;
 	return true;
 }
 
-/* Admit as many as fit, in order. => wait_lock held */
-static void grant(struct rw_semaphore *s)
+/*
+ * The lock may have become free, or freer: admit the readers at the front; give a writer at the front the
+ * lock if it was promised, else wake him to take it himself. => wait_lock held
+ */
+static void wake_front(struct rw_semaphore *s)
 {
-	while (!list_empty(&s->waiters)) {
-		if (!admit(s, list_first_entry(&s->waiters, struct rwsem_waiter, list)))
+	struct rwsem_waiter *w;
+
+	while ((w = list_first_entry_or_null(&s->waiters, struct rwsem_waiter, list)) != NULL) {
+		long c = READ_ONCE(s->count);
+		bool admitted = (!w->write || (c & HANDOFF)) && admit(s, w);
+
+		if (!admitted && (c & OWNERS))
+			return;
+		/* W stays valid: to go on it needs wait_lock. */
+		wake_up_state(w->task, TASK_NORMAL);
+		if (!admitted)
 			return;
 	}
-	__atomic_fetch_and(&s->count, ~WAITING, __ATOMIC_SEQ_CST);
 }
 
-static noinline void grant_after_release(struct rw_semaphore *s)
+static noinline void wake_after_release(struct rw_semaphore *s)
 {
 	preempt_disable();
 	raw_spin_lock(&s->wait_lock);
-	grant(s);
+	wake_front(s);
 	raw_spin_unlock(&s->wait_lock);
 	preempt_enable();
 }
 
-static void join_queue(struct rw_semaphore *s, struct rwsem_waiter *w)
+/* W gives up; those behind it may fit now. => wait_lock held */
+static void leave_queue_locked(struct rw_semaphore *s, struct rwsem_waiter *w)
 {
-	preempt_disable();
-	raw_spin_lock(&s->wait_lock);
-	list_add_tail(&w->list, &s->waiters);
-	__atomic_fetch_or(&s->count, WAITING, __ATOMIC_SEQ_CST);
-	/* Whoever left before seeing WAITING did not call grant(): look once ourselves. */
-	grant(s);
-	raw_spin_unlock(&s->wait_lock);
-	preempt_enable();
+	long drop = 0;
+
+	if (s->waiters.next == &w->list)
+		drop = HANDOFF;
+	list_del(&w->list);
+	if (list_empty(&s->waiters))
+		drop |= WAITING;
+	__atomic_fetch_and(&s->count, ~drop, __ATOMIC_SEQ_CST);
+	wake_front(s);
 }
 
-/* Stop waiting. False: too late, we are in. */
-static bool leave_queue(struct rw_semaphore *s, struct rwsem_waiter *w)
+/* W's next look: is it an owner, or can it be? LATE: it was woken before. => wait_lock held */
+static bool look_again_locked(struct rw_semaphore *s, struct rwsem_waiter *w, bool late)
 {
-	bool left;
-
-	preempt_disable();
-	raw_spin_lock(&s->wait_lock);
-	left = !w->granted;
-	if (left) {
-		list_del(&w->list);
-		grant(s);	/* those behind us may fit now */
+	if (w->granted)
+		return true;
+	if (s->waiters.next != &w->list)
+		return false;
+	if (admit(s, w)) {
+		if (!w->write)
+			wake_front(s);	/* the readers behind us */
+		return true;
 	}
-	raw_spin_unlock(&s->wait_lock);
-	preempt_enable();
-	return left;
+	if (late && w->write)
+		__atomic_fetch_or(&s->count, HANDOFF, __ATOMIC_SEQ_CST);
+	return false;
 }
 
-/* Sleep until admitted. 0, or -EINTR if STATE is killable and a fatal signal came. */
+/* Sleep until S is ours. 0, or -EINTR if STATE is killable and a fatal signal came. */
 static noinline int wait_turn(struct rw_semaphore *s, bool write, unsigned int state)
 {
 	struct rwsem_waiter w = { .task = current, .write = write };
+	bool late = false;
+	int err = 0;
 
-	join_queue(s, &w);
+	preempt_disable();
+	raw_spin_lock(&s->wait_lock);
+	list_add_tail(&w.list, &s->waiters);
+	/* From here on every release that leaves no owner calls wake_front(). */
+	__atomic_fetch_or(&s->count, WAITING, __ATOMIC_SEQ_CST);
 	for (;;) {
 		set_current_state(state);
-		if (smp_load_acquire(&w.granted))
+		if (look_again_locked(s, &w, late))
 			break;
-		if (signal_pending_state(state, current) && leave_queue(s, &w)) {
-			__set_current_state(TASK_RUNNING);
-			return -EINTR;
+		if (signal_pending_state(state, current)) {
+			leave_queue_locked(s, &w);
+			err = -EINTR;
+			break;
 		}
+		raw_spin_unlock(&s->wait_lock);
+		preempt_enable_no_resched();
 		schedule();
+		preempt_disable();
+		raw_spin_lock(&s->wait_lock);
+		late = true;
 	}
 	__set_current_state(TASK_RUNNING);
-	/* Whoever admitted us may still be about to wake us: wait until it let go of wait_lock. */
-	leave_queue(s, &w);
-	return 0;
+	raw_spin_unlock(&s->wait_lock);
+	preempt_enable();
+	return err;
 }
 
 static __always_inline int read_common(struct rw_semaphore *s, unsigned int state, unsigned long ip)
@@ -199,8 +236,8 @@ void up_read(struct rw_semaphore *s)
 	KASSERT_GE(s->count, READER, "LOCK-10");
 	lock_release(s->class, s);
 	c = __atomic_sub_fetch(&s->count, READER, __ATOMIC_SEQ_CST);
-	if (unlikely(c == WAITING))
-		grant_after_release(s);
+	if (unlikely(c & WAITING) && !(c & OWNERS))
+		wake_after_release(s);
 }
 
 void down_write(struct rw_semaphore *s)
@@ -232,7 +269,7 @@ void up_write(struct rw_semaphore *s)
 	lock_release(s->class, s);
 	s->owner = NULL;
 	if (unlikely(__atomic_sub_fetch(&s->count, WRITER, __ATOMIC_SEQ_CST) & WAITING))
-		grant_after_release(s);
+		wake_after_release(s);
 }
 
 void downgrade_write(struct rw_semaphore *s)
@@ -243,13 +280,13 @@ void downgrade_write(struct rw_semaphore *s)
 	lock_release(s->class, s);
 	s->owner = NULL;
 	if (__atomic_add_fetch(&s->count, READER - WRITER, __ATOMIC_SEQ_CST) & WAITING)
-		grant_after_release(s);
+		wake_after_release(s);
 	lock_acquire(s->class, s, 0, true, true, ip);
 }
 
 bool rwsem_is_locked(struct rw_semaphore *s)
 {
-	return READ_ONCE(s->count) & ~WAITING;
+	return READ_ONCE(s->count) & OWNERS;
 }
 
 bool rwsem_is_contended(struct rw_semaphore *s)

@@ -16,7 +16,7 @@
 #include "arch-x86_64/processor.h"
 #include "kernel/locking/spinlock.h"
 
-#define PATIENCE 1000
+#define PATIENCE 30000
 
 /* The bytes of the lock word. */
 struct lock_word { u8 locked, reserved, serving, next; };

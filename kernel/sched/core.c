@@ -51,14 +51,52 @@ struct rq *task_rq_lock(struct task_struct *t)
 	}
 }
 
-/* RQ's CPU shall call schedule(). => rq->lock held, or a spurious call does no harm; interrupts off */
+/* The two bytes of need_resched_flag on CPU. */
+struct resched_flags { u8 resched, ipis_put_off; };
+static struct resched_flags *resched_flags(int cpu)
+{
+	return (struct resched_flags *)per_cpu_ptr(&need_resched_flag, cpu);
+}
+static DEFINE_PER_CPU(unsigned long, put_off_ipis);	/* CPUs to interrupt; this CPU, interrupts off */
+
+/*
+ * RQ's CPU shall call schedule(). The interrupt that tells it so is put off until we hold no spinlock: the
+ * woken CPU's first step may be to take the very lock that we hold (and its host thread may displace ours).
+ * => rq->lock held, or a spurious call does no harm; interrupts off
+ */
 void resched_curr(struct rq *rq)
 {
-	if (READ_ONCE(per_cpu(need_resched_flag, rq->cpu)))
+	struct resched_flags *f = resched_flags(rq->cpu);
+	int self = smp_processor_id();
+
+	if (READ_ONCE(f->resched))
 		return;
-	WRITE_ONCE(per_cpu(need_resched_flag, rq->cpu), 1);
-	if (rq->cpu != smp_processor_id())
+	WRITE_ONCE(f->resched, 1);
+	if (rq->cpu == self)
+		return;
+	if (in_irq()) {
 		smp_send_reschedule(rq->cpu);
+	} else {
+		*this_cpu_ptr(&put_off_ipis) |= BIT(rq->cpu);
+		resched_flags(self)->ipis_put_off = 1;
+	}
+}
+
+/* Send the interrupts that were put off. Any context without spinlocks. */
+static noinline void send_put_off_ipis(void)
+{
+	unsigned long flags, mask;
+	int cpu;
+
+	local_irq_save(flags);
+	mask = *this_cpu_ptr(&put_off_ipis);
+	*this_cpu_ptr(&put_off_ipis) = 0;
+	resched_flags(smp_processor_id())->ipis_put_off = 0;
+	local_irq_restore(flags);
+	for_each_online_cpu(cpu) {
+		if (mask & BIT(cpu))
+			smp_send_reschedule(cpu);
+	}
 }
 
 /* Does sleeping in this state count as load? */
@@ -142,9 +180,11 @@ static void __schedule(bool preempt)
 	if (unlikely(preempt_count() != 1))
 		panic("BUG: scheduling while atomic: %s/%d/0x%08x", prev->comm, prev->pid, preempt_count());
 	local_irq_disable();
+	if (unlikely(this_cpu_read(need_resched_flag) & ~0xff))
+		send_put_off_ipis();
 	rq = this_rq();
 	raw_spin_lock(&rq->lock);
-	this_cpu_write(need_resched_flag, 0);
+	WRITE_ONCE(resched_flags(rq->cpu)->resched, 0);
 	update_curr(rq);
 
 	if (!preempt && prev->__state != TASK_RUNNING) {
@@ -191,13 +231,15 @@ void schedule_idle(void)
 
 void preempt_schedule(void)
 {
-	if (preempt_count() || irqs_disabled())
+	if (preempt_count())
 		return;
-	do {
+	if (this_cpu_read(need_resched_flag) & ~0xff)
+		send_put_off_ipis();
+	while (need_resched() && !irqs_disabled()) {
 		preempt_disable();
 		__schedule(true);
 		preempt_enable_no_resched();
-	} while (need_resched());
+	}
 }
 
 void preempt_schedule_irq(void)
@@ -405,20 +447,6 @@ void set_user_nice(struct task_struct *t, int nice)
 	if (rq->curr == t)
 		update_curr(rq);
 	t->static_prio = 120 + clamp(nice, -20, 19);
-	raw_spin_unlock(&rq->lock);
-	local_irq_restore(flags);
-}
-
-void set_user_policy(struct task_struct *t, int policy)
-{
-	unsigned long flags;
-	struct rq *rq;
-
-	local_irq_save(flags);
-	rq = task_rq_lock(t);
-	if (rq->curr == t)
-		update_curr(rq);
-	t->policy = policy;
 	raw_spin_unlock(&rq->lock);
 	local_irq_restore(flags);
 }

@@ -19,14 +19,15 @@
 #define NMI_MASK	0x0f000000
 
 DECLARE_PER_CPU(int, __preempt_count);
-DECLARE_PER_CPU(int, need_resched_flag);	/* set by the scheduler: this CPU should call schedule() */
+/* Byte 0, set by any CPU: this CPU should call schedule(). Byte 1, its own: it has put off sending IPIs. */
+DECLARE_PER_CPU(int, need_resched_flag);
 
 #define preempt_count()	this_cpu_read(__preempt_count)
 #define in_irq()	(preempt_count() & (HARDIRQ_MASK | NMI_MASK))
 #define in_atomic()	(preempt_count() != 0)
-#define need_resched()	(this_cpu_read(need_resched_flag) != 0)
+#define need_resched()	((this_cpu_read(need_resched_flag) & 0xff) != 0)
 
-/* Call schedule() if it is wanted and allowed; from preempt_enable. */
+/* Do what need_resched_flag says, as far as it is allowed here; from preempt_enable. */
 void preempt_schedule(void);
 /* The same at the end of an interrupt that hit kernel code. => interrupts off, and off again on return */
 void preempt_schedule_irq(void);
@@ -36,7 +37,7 @@ static __always_inline void preempt_enable_no_resched(void) { barrier(); this_cp
 static __always_inline void preempt_enable(void)
 {
 	preempt_enable_no_resched();
-	if (unlikely(need_resched()))
+	if (unlikely(this_cpu_read(need_resched_flag) != 0))
 		preempt_schedule();
 }
 

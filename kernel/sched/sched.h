@@ -34,6 +34,10 @@ struct pt_regs;
 #define TASK_KILLABLE		(TASK_WAKEKILL | TASK_UNINTERRUPTIBLE)
 #define TASK_IDLE		(TASK_UNINTERRUPTIBLE | TASK_NOLOAD)
 #define TASK_NORMAL		(TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)
+/* task->policy */
+#define SCHED_OTHER	0
+#define SCHED_BATCH	3
+#define SCHED_IDLE	5
 /* task->exit_state */
 #define EXIT_ZOMBIE	0x20
 #define EXIT_DEAD	0x10
@@ -81,7 +85,7 @@ struct task_struct {
 	int on_rq, on_cpu;		/* R */
 	int cpu;			/* R: where it runs or waits */
 	int static_prio;		/* 100..139: 120 + nice; R */
-	int policy;			/* SCHED_OTHER 0, BATCH 3, IDLE 5 */
+	int policy;			/* SCHED_*; may be written at any time */
 	unsigned long cpus_allowed;	/* R: never without an online CPU */
 	u64 vruntime;			/* R */
 	u64 slice_start_ns, sum_exec_ns;	/* R: CPU time when its turn began; CPU time so far */
@@ -152,6 +156,7 @@ struct task_struct {
 	int lockdep_recursion;
 	struct held_lock held_locks[LOCKDEP_MAX_HELD];
 	struct kthread *kthread;	/* what kthread_run made; NULL for all other tasks */
+	const void *inside[3];		/* o: kernel/trace/concurrency.h; others look */
 	const char *wchan;		/* o: pause point or wait the task sleeps at, for /proc */
 };
 
@@ -202,11 +207,6 @@ void yield(void);
 /* Move T to allowed CPUs only; waits until it has left the others. 0 or -EINVAL for an empty set. */
 int set_cpus_allowed(struct task_struct *t, unsigned long mask);
 void set_user_nice(struct task_struct *t, int nice);
-/* SCHED_OTHER, BATCH or IDLE. */
-#define SCHED_OTHER	0
-#define SCHED_BATCH	3
-#define SCHED_IDLE	5
-void set_user_policy(struct task_struct *t, int policy);
 /* The running task dies here: never returns; the next task drops its last scheduler reference. */
 void do_task_dead(void) __noreturn;
 

@@ -9,7 +9,8 @@
  *
  * All headers are checked before the point of no return: a file is text of a stranger. Segments are mapped
  * privately from the file into a range that was free as a whole, so that none of them can hit the stack.
- * What memory has beyond the file's part is zero: the rest of its last page by writing, further pages anonymous.
+ * What memory has beyond the file's part is zero: the rest of its last page by writing, further pages
+ * anonymous.
  *
  * Not here: randomisation, core dumps, GNU properties (no CET), 32-bit programs. Linux: fs/binfmt_elf.c.
  */
@@ -51,7 +52,7 @@ static_assert(sizeof(struct elf64_hdr) == 64 && sizeof(struct elf64_phdr) == 56,
 #define PATH_MAX	4096
 #define MAX_PHDRS_SIZE	65536
 
-/* Without randomisation Linux puts mmap_base below the stack by its limit, clamped to these, and the guard gap. */
+/* mmap_base is below the stack by its limit and the guard gap, clamped to these (Linux, not random). */
 #define STACK_GUARD_GAP	(256 * PAGE_SIZE)
 #define MIN_GAP		(128UL << 20)
 #define MAX_GAP		(TASK_SIZE_MAX / 6 * 5)
@@ -96,7 +97,8 @@ static int check_header(const struct elf64_hdr *h)
 		return -ENOEXEC;
 	if ((h->type != ET_EXEC && h->type != ET_DYN) || h->machine != EM_X86_64)
 		return -ENOEXEC;
-	if (h->phentsize != sizeof(struct elf64_phdr) || !h->phnum || h->phnum * sizeof(struct elf64_phdr) > MAX_PHDRS_SIZE)
+	if (h->phentsize != sizeof(struct elf64_phdr) || !h->phnum ||
+	    h->phnum * sizeof(struct elf64_phdr) > MAX_PHDRS_SIZE)
 		return -ENOEXEC;
 	return 0;
 }
@@ -137,7 +139,7 @@ static int read_phdrs(struct elf_image *img)
 	}
 	if (!img->high)
 		return -ENOEXEC;
-	/* Not above user space with the bias that is added later; an entry out there would be non-canonical. */
+	/* A non-canonical address must not get into the registers; checked again with the bias. */
 	return img->hdr.entry < TASK_SIZE_MAX ? 0 : -EINVAL;
 }
 
@@ -179,7 +181,8 @@ static int open_interpreter(const struct elf_image *main, struct elf_image *inte
 
 static int segment_prot(const struct elf64_phdr *p)
 {
-	return (p->flags & PF_R ? PROT_READ : 0) | (p->flags & PF_W ? PROT_WRITE : 0) | (p->flags & PF_X ? PROT_EXEC : 0);
+	return (p->flags & PF_R ? PROT_READ : 0) | (p->flags & PF_W ? PROT_WRITE : 0) |
+	       (p->flags & PF_X ? PROT_EXEC : 0);
 }
 
 /* Map the file's part of P at ADDR (of its first byte, biased), over what is there. Address or -errno. */
@@ -221,8 +224,8 @@ static void note_bounds(struct elf_image *img, const struct elf64_phdr *p, unsig
 }
 
 /*
- * Choose where IMG goes: its lowest page at WANTED (FIXED: there or nowhere; else 0: anywhere). Nothing else is
- * there: a mapping of the whole size is made and taken away again. Sets the bias. 0 or -errno.
+ * Choose where IMG goes: its lowest page at WANTED (FIXED: there or nowhere; else 0: anywhere). Nothing
+ * else is there: a mapping of the whole size is made and taken away again. Sets the bias. 0 or -errno.
  */
 static int place_image(struct elf_image *img, unsigned long wanted, bool fixed)
 {
@@ -308,7 +311,8 @@ static unsigned long phdr_address(const struct elf_image *img)
 	for (i = 0; i < img->hdr.phnum; i++) {
 		const struct elf64_phdr *p = &img->phdrs[i];
 
-		if (p->type == PT_LOAD && p->offset <= img->hdr.phoff && img->hdr.phoff - p->offset < p->filesz)
+		if (p->type == PT_LOAD && p->offset <= img->hdr.phoff &&
+		    img->hdr.phoff - p->offset < p->filesz)
 			return img->bias + p->vaddr + (img->hdr.phoff - p->offset);
 	}
 	return 0;
@@ -374,7 +378,8 @@ static unsigned long put_pointers(unsigned long sp, unsigned long *p, int count)
 }
 
 /* Everything below the strings. Returns the stack pointer, or 0 (no memory for the stack). */
-static unsigned long create_elf_tables(struct linux_binprm *bprm, const struct elf_image *main, unsigned long interp_base)
+static unsigned long create_elf_tables(struct linux_binprm *bprm, const struct elf_image *main,
+				       unsigned long interp_base)
 {
 	unsigned long p = bprm->p & ~15UL, platform, random, sp, at, str = bprm->arg_start;
 	struct mm_struct *mm = current->mm;
@@ -433,7 +438,9 @@ static int load_into_new_mm(struct linux_binprm *bprm, struct elf_image *main, s
 	mm->start_brk = mm->brk = PAGE_ALIGN(main->end);
 	entry = main->bias + main->hdr.entry;
 	if (interp->file) {
-		err = place_image(interp, interp->hdr.type == ET_EXEC ? interp->low : 0, interp->hdr.type == ET_EXEC);
+		bool fixed = interp->hdr.type == ET_EXEC;
+
+		err = place_image(interp, fixed ? interp->low : 0, fixed);
 		if (!err)
 			err = map_image(interp);
 		if (err)

@@ -2,10 +2,11 @@
  * kernel/task/binfmt_script.c - programs that begin with "#!".
  *
  *	file s:  #!/bin/interp one optional argument
- *	execve("s", {"x", "a"})   becomes   execve("/bin/interp", {"/bin/interp", "one optional argument", "s", "a"})
+ *	execve("s", {"x", "a"})  becomes
+ *	execve("/bin/interp", {"/bin/interp", "one optional argument", "s", "a"})
  *
- * All between the interpreter and the end of the line, without the blanks around it, is one argument. The line
- * must fit into the first BINPRM_BUF_SIZE bytes, except that the argument may be cut.
+ * All between the interpreter and the end of the line, without the blanks around it, is one argument. The
+ * line must fit into the first BINPRM_BUF_SIZE bytes, except that the argument may be cut.
  *
  * Linux: fs/binfmt_script.c.
  */
@@ -104,7 +105,7 @@ int load_script(struct linux_binprm *bprm)
 	file = open_exec(interp);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	/* Until the next script line: the name under which this one was found is the last of the new arguments. */
+	/* argv[0] gives way to the name under which this script was found. */
 	remove_arg_zero(bprm);
 	err = prepend_arg(bprm, bprm->interp);
 	if (!err && arg)
@@ -113,6 +114,9 @@ int load_script(struct linux_binprm *bprm)
 		err = prepend_arg(bprm, interp);
 	fput(bprm->file);
 	bprm->file = file;
-	bprm->interp = bprm->prefix;
-	return err ? err : 1;
+	if (err)
+		return err;
+	strscpy(bprm->interp_buf, interp, sizeof(bprm->interp_buf));
+	bprm->interp = bprm->interp_buf;
+	return 1;
 }

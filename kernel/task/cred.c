@@ -1,14 +1,15 @@
 /*
  * kernel/task/cred.c - user and group ids of tasks, and the calls that change them.
  *
- * A cred is never edited in place: prepare_creds() copies, the caller edits the copy, commit_creds() installs
- * it. So whoever holds a reference sees one consistent set of ids for as long as it likes. Only the task itself
- * changes its ids; threads of one process may differ (C libraries make them agree by signals).
+ * A cred is never edited in place: prepare_creds() copies, the caller edits the copy, commit_creds()
+ * installs it. So whoever holds a reference sees one consistent set of ids for as long as it likes. Only
+ * the task itself changes its ids; threads of one process may differ (C libraries make them agree by
+ * signals).
  *
  *	setuid() ── prepare_creds ──> edit ── commit_creds ──> task->cred
  *	                                └── refused ── put_cred
  *
- * Root (effective uid 0) has all capabilities and nobody else has any (capget(2): sys_misc.c).
+ * Root (effective uid 0) has all capabilities and nobody else has any, so capset(2) can only confirm that.
  * Signals are counted per user from interrupts, which read t->cred with interrupts off; therefore the old
  * cred is dropped only after every CPU was seen with interrupts on (tlb_remove_table_sync).
  *
@@ -355,7 +356,9 @@ SYSCALL_DEFINE1(setfsuid, uid_t, uid)
 	uid_t was = old->fsuid;
 	struct cred *new;
 
-	if (uid == (uid_t)-1 || (!capable(CAP_SETUID) && !reid_allowed(uid, old->uid, old->euid, old->suid) && uid != was))
+	if (uid == (uid_t)-1)
+		return was;
+	if (!capable(CAP_SETUID) && uid != was && !reid_allowed(uid, old->uid, old->euid, old->suid))
 		return was;
 	new = prepare_creds();
 	if (new) {
@@ -371,7 +374,9 @@ SYSCALL_DEFINE1(setfsgid, gid_t, gid)
 	gid_t was = old->fsgid;
 	struct cred *new;
 
-	if (gid == (gid_t)-1 || (!capable(CAP_SETGID) && !reid_allowed(gid, old->gid, old->egid, old->sgid) && gid != was))
+	if (gid == (gid_t)-1)
+		return was;
+	if (!capable(CAP_SETGID) && gid != was && !reid_allowed(gid, old->gid, old->egid, old->sgid))
 		return was;
 	new = prepare_creds();
 	if (new) {
@@ -407,4 +412,70 @@ SYSCALL_DEFINE2(setgroups, int, size, const gid_t __user *, list)
 		return -ENOMEM;
 	new->ngroups = size;
 	return finish_creds(new, copy_from_user(new->groups, list, size * sizeof(gid_t)) ? -EFAULT : 0);
+}
+
+/* ---- Capabilities, as far as "root has all" goes ---- */
+
+#define CAP_VERSION_1	0x19980330u
+#define CAP_VERSION_2	0x20071026u
+#define CAP_VERSION_3	0x20080522u
+#define CAP_ALL		((1ULL << 41) - 1)
+
+struct cap_header { u32 version; int pid; };
+struct cap_data { u32 effective, permitted, inheritable; };
+
+/* Number of cap_data elements for the caller's version; -EINVAL for an unknown one, after telling ours. */
+static int cap_elements(struct cap_header __user *uh, struct cap_header *h)
+{
+	if (copy_from_user(h, uh, sizeof(*h)))
+		return -EFAULT;
+	if (h->version == CAP_VERSION_1)
+		return 1;
+	if (h->version == CAP_VERSION_2 || h->version == CAP_VERSION_3)
+		return 2;
+	return put_user(CAP_VERSION_3, &uh->version) ? -EFAULT : -EINVAL;
+}
+
+SYSCALL_DEFINE2(capget, struct cap_header __user *, uh, struct cap_data __user *, ud)
+{
+	struct cap_data d[2] = { 0 };
+	struct cap_header h;
+	struct task_struct *t;
+	const struct cred *c;
+	int n = cap_elements(uh, &h);
+
+	if (n < 0)
+		return n == -EINVAL && !ud ? 0 : n;
+	if (h.pid < 0)
+		return -EINVAL;
+	t = find_get_task_by_pid(h.pid ? h.pid : current->pid);
+	if (!t)
+		return -ESRCH;
+	c = get_task_cred(t);
+	put_task_struct(t);
+	if (c->euid == 0) {
+		d[0].effective = d[0].permitted = (u32)CAP_ALL;
+		d[1].effective = d[1].permitted = CAP_ALL >> 32;
+	}
+	put_cred(c);
+	return ud && copy_to_user(ud, d, n * sizeof(*d)) ? -EFAULT : 0;
+}
+
+SYSCALL_DEFINE2(capset, struct cap_header __user *, uh, const struct cap_data __user *, ud)
+{
+	u64 have = capable(CAP_SYS_ADMIN) ? CAP_ALL : 0, eff, perm;
+	struct cap_data d[2] = { 0 };
+	struct cap_header h;
+	int n = cap_elements(uh, &h);
+
+	if (n < 0)
+		return n;
+	if (h.pid && h.pid != current->pid)
+		return -EPERM;
+	if (copy_from_user(d, ud, n * sizeof(*d)))
+		return -EFAULT;
+	eff = d[0].effective | (u64)d[1].effective << 32;
+	perm = d[0].permitted | (u64)d[1].permitted << 32;
+	/* Capabilities cannot be given up one by one here: only what one has anyway may be asked for. */
+	return (eff & CAP_ALL) == have && (perm & CAP_ALL) == have ? 0 : -EPERM;
 }

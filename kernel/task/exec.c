@@ -1,21 +1,21 @@
 /*
  * kernel/task/exec.c - execve: the same process, another program.
  *
- *	open the file, copy argv and envp into kernel pages, new empty mm		may fail: nothing happened
+ *	open the file, copy argv and envp into kernel pages, new empty mm		may fail
  *	  └─ load_script: another file, other strings, look again
- *	     load_elf_binary: check headers, open the interpreter			may fail: nothing happened
+ *	     load_elf_binary: check headers, open the interpreter			may fail
  *	  ---- begin_new_exec: the point of no return -------------------------------------------------------
  *	  other threads end, the new mm becomes active, signal handlers and close-on-exec	fails: SIGSEGV
  *	  strings to the new stack, segments mapped, auxv, registers
  *
  *	top of the new stack:  argv strings | envp strings | path (AT_EXECFN) | 8 zero bytes | STACK_TOP
  *
- * The strings wait in pages of the kernel because the old memory is gone when the new one can be written; they
- * count against a quarter of the stack limit. A thread that is not the leader takes the leader's place and
- * numbers, so that the process keeps its pid.
+ * The strings wait in pages of the kernel because the old memory is gone when the new one can be written;
+ * they count against a quarter of the stack limit. A thread that is not the leader takes the leader's place
+ * and numbers, so that the process keeps its pid.
  *
- * Not here: capabilities of files, security modules, tracing. Linux: fs/exec.c. Ours copies the strings once more
- * instead of building the stack in an mm that is not active.
+ * Not here: capabilities of files, security modules, tracing. Linux: fs/exec.c. Ours copies the strings
+ * once more instead of building the stack in an mm that is not active.
  */
 #include "arch-x86_64/fpu.h"
 #include "arch-x86_64/tlbflush.h"
@@ -172,7 +172,9 @@ int setup_arg_strings(struct linux_binprm *bprm)
 	while (at < bprm->len) {
 		size_t off = at % PAGE_SIZE, n = min(PAGE_SIZE - off, bprm->len - at);
 
-		if (copy_to_user((void __user *)p, (char *)page_address(bprm->pages[at / PAGE_SIZE]) + off, n))
+		char *from = page_address(bprm->pages[at / PAGE_SIZE]);
+
+		if (copy_to_user((void __user *)p, from + off, n))
 			return -EFAULT;
 		p += n;
 		at += n;
@@ -505,7 +507,8 @@ static void kill_half_made_program(void)
 }
 
 /* Run the program FILE (reference consumed; may be ERR_PTR). 0 or -errno. */
-static int do_execve_file(struct file *file, char *filename, const struct strings *argv, const struct strings *envp)
+static int do_execve_file(struct file *file, char *filename, const struct strings *argv,
+			  const struct strings *envp)
 {
 	struct linux_binprm *bprm;
 	int err;

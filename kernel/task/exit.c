@@ -4,12 +4,12 @@
  *	RUNNING ── do_exit() ──> ZOMBIE ── wait4 by the parent ──> DEAD ── last reference ──> freed
  *				   └── nobody is interested (autoreap) ──────^
  *
- * do_exit() gives back everything the task holds in the order in which it hurts others least: memory (which wakes
- * a vfork parent), files, the terminal. Then exit_notify() hands its children to a new parent and tells its own.
- * A zombie is only the task_struct, the exit status and the sums for rusage.
+ * do_exit() gives back everything the task holds in the order in which it hurts others least: memory (which
+ * wakes a vfork parent), files, the terminal. Then exit_notify() hands its children to a new parent and
+ * tells its own. A zombie is only the task_struct, the exit status and the sums for rusage.
  *
- * A process is dead when its last thread is. A leader that ends first stays as a zombie, invisible to wait, until
- * the others are released; the last one of them reports the leader.
+ * A process is dead when its last thread is. A leader that ends first stays as a zombie, invisible to wait,
+ * until the others are released; the last one of them reports the leader.
  *
  * Process groups: when the death of a process leaves a group without any member whose parent is in another
  * group of the same session, nobody could continue its stopped members: they get SIGHUP and SIGCONT.
@@ -68,8 +68,8 @@ static void unhash_task(struct task_struct *t)
 }
 
 /*
- * T is dead and nobody will ask for it any more. If it was the last thread besides a dead leader, the leader is
- * reported to its parent now, and released too if the parent does not care.
+ * T is dead and nobody will ask for it any more. If it was the last thread besides a dead leader, the
+ * leader is reported to its parent now, and released too if the parent does not care.
  */
 void release_task(struct task_struct *t)
 {
@@ -316,7 +316,8 @@ static void group_dead_cleanup(struct task_struct *t, long code)
 	struct signal_struct *sig = t->signal;
 
 	if (t->tgid == 1)
-		panic("Attempted to kill init! exitcode=0x%08x", sig->group_exit_code ? sig->group_exit_code : (int)code);
+		panic("Attempted to kill init! exitcode=0x%08x",
+		      sig->group_exit_code ? sig->group_exit_code : (int)code);
 	hrtimer_cancel(&sig->real_timer);
 	exit_itimers(sig);
 	if (t->mm) {

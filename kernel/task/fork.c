@@ -6,15 +6,16 @@
  *				      │			each shared or copied, as the CLONE_ flags say
  *				      ├─ copy_thread		what it runs first
  *				      ├─ alloc_pid
- *				      └─ publish		tasklist_lock: parent, lists, numbers. Cannot fail after
+ *				      └─ publish		tasklist_lock: parent, lists, numbers
  *		   ─> wake_up_new_task
  *
  * Until it is published nobody can see the child, and every failure unwinds in reverse order by the labels of
  * copy_process. Signals: a signal for a whole process group must not miss a child that is being made, so
  * fork notes signal->group_kill_seq at its start and starts over if such a signal came in between.
  *
- * References to a task_struct: one by the scheduler (dropped after the last switch away from it), one by its
- * place in the family (dropped by release_task). The structure keeps signal, sighand and cred alive until it is
+ * References to a task_struct: one by the scheduler (dropped after the last switch away from it), one by
+ * its place in the family (dropped by release_task). The structure keeps signal, sighand and cred alive
+ * until it is
  * freed itself, so t->sighand of a referenced task is always a valid pointer.
  *
  * Not here: name spaces, cgroups, ptrace events. Linux: kernel/fork.c.
@@ -28,6 +29,7 @@
 #include "kernel/task/fork.h"
 #include "kernel/task/internal.h"
 #include "kernel/task/syscall.h"
+#include "kernel/trace/concurrency.h"
 #include "mm/mm.h"
 #include "mm/slab.h"
 
@@ -115,17 +117,33 @@ void put_sighand_struct(struct sighand_struct *sh)
 		kmem_cache_free(sighand_cache, sh);
 }
 
+/*
+ * A zombie that has left its CPU for good needs neither stack nor registers: thousands of them may wait for
+ * their parents. The scheduler's put comes right after the last switch, so that is when this happens.
+ */
+static void free_dead_stack(struct task_struct *t)
+{
+	void *stack = xchg(&t->stack, NULL);
+
+	if (!stack)
+		return;
+	free_thread_stack(stack);
+	fpu_free(t);
+}
+
 void put_task_struct(struct task_struct *t)
 {
+	if (READ_ONCE(t->__state) == TASK_DEAD && !smp_load_acquire(&t->on_cpu))
+		free_dead_stack(t);
 	if (!atomic_dec_and_test(&t->usage))
 		return;
 	KASSERT(t != &init_task && t != current, "task: freed while in use");
 	flush_sigqueue(&t->pending);
-	fpu_free(t);
 	put_signal_struct(t->signal);
 	put_sighand_struct(t->sighand);
 	put_cred(t->cred);
-	free_task_and_stack(t);
+	free_dead_stack(t);		/* one that never ran */
+	kmem_cache_free(task_cache, t);
 }
 
 /* A copy of PARENT with a stack of its own, that shares nothing counted yet. NULL: no memory. */
@@ -268,14 +286,6 @@ static int copy_mm(u64 flags, struct task_struct *t)
 	return 0;
 }
 
-const struct cred *copy_creds(void)
-{
-	const struct cred *c = current->cred;
-
-	atomic_inc(&c->user->processes);
-	return get_cred(c);
-}
-
 /* May this user have one more task, and the machine? */
 static int check_task_limits(void)
 {
@@ -283,8 +293,9 @@ static int check_task_limits(void)
 
 	if (nr_threads >= max_threads)
 		return -EAGAIN;
-	if (atomic_read(&u->processes) >= 0 && (u64)atomic_read(&u->processes) >= rlimit(RLIMIT_NPROC) && u->uid != 0 &&
-	    !capable(CAP_SYS_RESOURCE))
+	if (u->uid == 0 || capable(CAP_SYS_RESOURCE))
+		return 0;
+	if ((u64)atomic_read(&u->processes) >= rlimit(RLIMIT_NPROC))
 		return -EAGAIN;
 	return 0;
 }
@@ -372,7 +383,8 @@ static int publish(struct task_struct *t, struct pid *pid, u64 flags, unsigned i
 	if (!(t->flags & PF_KTHREAD)) {
 		if (fatal_signal_pending(current))
 			err = -EINTR;
-		else if (!(flags & CLONE_THREAD) && sig->group_kill_seq != group_kill_seq && signal_pending(current))
+		else if (!(flags & CLONE_THREAD) && sig->group_kill_seq != group_kill_seq &&
+			 signal_pending(current))
 			err = -ERESTARTNOINTR;
 	}
 	if (!err) {
@@ -403,25 +415,109 @@ static void set_up_start(struct task_struct *t, const struct kernel_clone_args *
 		t->set_child_tid = a->child_tid;
 	if (a->flags & CLONE_CHILD_CLEARTID)
 		t->clear_child_tid = a->child_tid;
-	/* An alternate signal stack makes no sense for a second thread on the same memory (but vfork: it waits). */
+	/* Two threads cannot use one alternate signal stack (but vfork: the parent waits). */
 	if ((a->flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM) {
 		t->sas_ss_sp = t->sas_ss_size = 0;
 		t->sas_ss_flags = SS_DISABLE;
 	}
 }
 
+/* All that a process is made of, shared or copied as FLAGS say. 0 or -errno, then nothing is held. */
+static int copy_resources(u64 flags, struct task_struct *t)
+{
+	int err = copy_files(flags, t);
+
+	if (err)
+		return err;
+	err = copy_fs(flags, t);
+	if (err)
+		goto out_files;
+	err = copy_sighand(flags, t);
+	if (err)
+		goto out_fs;
+	err = copy_signal(flags, t);
+	if (err)
+		goto out_sighand;
+	err = copy_mm(flags, t);
+	if (!err)
+		return 0;
+
+	if (!(flags & CLONE_THREAD))
+		put_signal_struct(t->signal);
+out_sighand:
+	put_sighand_struct(t->sighand);
+out_fs:
+	if (t->fs)
+		put_fs_struct(t->fs);
+out_files:
+	if (t->files)
+		put_files_struct(t->files);
+	return err;
+}
+
+static void drop_resources(u64 flags, struct task_struct *t)
+{
+	if (t->mm)
+		mmput(t->mm);
+	if (!(flags & CLONE_THREAD))
+		put_signal_struct(t->signal);
+	put_sighand_struct(t->sighand);
+	if (t->fs)
+		put_fs_struct(t->fs);
+	if (t->files)
+		put_files_struct(t->files);
+}
+
+/* Kernel threads belong to root, whoever asked for them. Counts the task with its user. */
+static const struct cred *copy_creds(const struct kernel_clone_args *a)
+{
+	const struct cred *c = a->fn ? &init_cred : current->cred;
+
+	atomic_inc(&c->user->processes);
+	return get_cred(c);
+}
+
 /*
- * A new task that does not run yet, or ERR_PTR. PIDFD: the number of a new pidfd for it, if that is asked for.
+ * Give T a number (NR, or the next free one), perhaps a pidfd, and publish it. 0 or -errno with nothing done.
  *
- * => may sleep. PID_NR: the number it must get (init), or 0
+ * => SEQ: signal->group_kill_seq when the fork began
  */
-static struct task_struct *copy_process(struct task_struct *like, const struct kernel_clone_args *a, pid_t pid_nr_wanted,
+static int number_and_publish(struct task_struct *t, const struct kernel_clone_args *a, pid_t nr,
+			      unsigned int seq, int *pidfd)
+{
+	struct pid *pid = alloc_pid_nr(nr);
+	int err = 0;
+
+	if (IS_ERR(pid))
+		return PTR_ERR(pid);
+	t->pid = pid->nr;
+	if (a->flags & CLONE_PIDFD) {
+		*pidfd = pidfd_create(pid, O_RDWR);
+		err = min(*pidfd, 0);
+	}
+	if (!err) {
+		err = publish(t, pid, a->flags, seq);
+		if (err && (a->flags & CLONE_PIDFD))
+			close_fd(*pidfd);
+	}
+	if (err) {
+		spin_lock(&tasklist_lock);
+		free_pid(pid);
+		spin_unlock(&tasklist_lock);
+	}
+	return err;
+}
+
+/*
+ * A new task that does not run yet, a copy of LIKE (current; or task 0, for kernel threads), or ERR_PTR.
+ *
+ * => may sleep. NR: the number it must get (init), or 0. PIDFD: filled in if A asks for a pidfd
+ */
+static struct task_struct *copy_process(struct task_struct *like, const struct kernel_clone_args *a, pid_t nr,
 					int *pidfd)
 {
 	unsigned int seq = READ_ONCE(current->signal->group_kill_seq);
-	u64 flags = a->flags;
 	struct task_struct *t;
-	struct pid *pid;
 	int err;
 
 	err = check_task_limits();
@@ -437,62 +533,16 @@ static struct task_struct *copy_process(struct task_struct *like, const struct k
 	err = a->fn ? 0 : fpu_fork(t);
 	if (err)
 		goto out_task;
-	if (a->fn) {
-		t->cred = get_cred(&init_cred);
-		atomic_inc(&t->cred->user->processes);
-	} else {
-		t->cred = copy_creds();
-	}
-	err = copy_files(flags, t);
+	t->cred = copy_creds(a);
+	err = copy_resources(a->flags, t);
 	if (err)
 		goto out_cred;
-	err = copy_fs(flags, t);
-	if (err)
-		goto out_files;
-	err = copy_sighand(flags, t);
-	if (err)
-		goto out_fs;
-	err = copy_signal(flags, t);
-	if (err)
-		goto out_sighand;
-	err = copy_mm(flags, t);
-	if (err)
-		goto out_signal;
 	set_up_start(t, a);
-	pid = alloc_pid_nr(pid_nr_wanted);
-	if (IS_ERR(pid)) {
-		err = PTR_ERR(pid);
-		goto out_mm;
-	}
-	t->pid = pid->nr;
-	if (flags & CLONE_PIDFD) {
-		*pidfd = err = pidfd_create(pid, O_RDWR);
-		if (err < 0)
-			goto out_pid;
-	}
-	err = publish(t, pid, flags, seq);
+	err = number_and_publish(t, a, nr, seq, pidfd);
 	if (!err)
 		return t;
-	if (flags & CLONE_PIDFD)
-		close_fd(*pidfd);
-out_pid:
-	spin_lock(&tasklist_lock);
-	free_pid(pid);
-	spin_unlock(&tasklist_lock);
-out_mm:
-	if (t->mm)
-		mmput(t->mm);
-out_signal:
-	if (!(flags & CLONE_THREAD))
-		put_signal_struct(t->signal);
-out_sighand:
-	put_sighand_struct(t->sighand);
-out_fs:
-	if (t->fs)
-		put_fs_struct(t->fs);
-out_files:
-	if (t->files)
-		put_files_struct(t->files);
+
+	drop_resources(a->flags, t);
 out_cred:
 	atomic_dec(&t->cred->user->processes);
 	put_cred(t->cred);
@@ -551,7 +601,9 @@ pid_t kernel_clone(struct kernel_clone_args *a)
 	/* A signal that is pending now is handled first; the child would only inherit half of it. */
 	if (!(a->flags & CLONE_THREAD) && signal_pending(current))
 		return -ERESTARTNOINTR;
+	concurrency_enter(IN_FORK, current->mm);
 	t = copy_process(current, a, 0, &pidfd);
+	concurrency_exit(IN_FORK);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	nr = t->pid;
@@ -585,8 +637,8 @@ SYSCALL_DEFINE0(vfork)
 	return kernel_clone(&a);
 }
 
-SYSCALL_DEFINE5(clone, unsigned long, flags, unsigned long, stack, int __user *, parent_tid, int __user *, child_tid,
-		unsigned long, tls)
+SYSCALL_DEFINE5(clone, unsigned long, flags, unsigned long, stack, int __user *, parent_tid,
+		int __user *, child_tid, unsigned long, tls)
 {
 	struct kernel_clone_args a = {
 		.flags = (u32)flags & ~CSIGNAL & ~((flags & CLONE_PIDFD) ? 0 : CLONE_DETACHED),

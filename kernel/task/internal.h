@@ -101,7 +101,8 @@ u64 sigset_from_user_size(const void __user *p, size_t size, int *err);
 struct linux_binprm {
 	struct file *file;		/* what is mapped: the program, or the script's interpreter */
 	char *filename;			/* as the caller named it: AT_EXECFN and comm */
-	const char *interp;		/* path of FILE */
+	const char *interp;		/* path of FILE: filename, or */
+	char interp_buf[BINPRM_BUF_SIZE];	/* as a script gave it */
 	char buf[BINPRM_BUF_SIZE];	/* the first bytes of FILE, zero filled */
 	struct mm_struct *mm;		/* the new one, until exec_mmap */
 	struct cred *cred;		/* new ids (set-uid program), or NULL */
@@ -170,9 +171,6 @@ extern pid_t last_pid;			/* for /proc/loadavg */
 void transfer_pid(struct task_struct *from, struct task_struct *to, enum pid_type type);
 void exchange_pids(struct task_struct *a, struct task_struct *b);
 int pidfd_create(struct pid *pid, unsigned int flags);
-
-/* ---- cred.c ---- */
-const struct cred *copy_creds(void);
 
 /* ---- misc ---- */
 extern char utsname_nodename[65], utsname_domainname[65];

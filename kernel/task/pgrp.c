@@ -3,8 +3,8 @@
  *
  *	session (a login)  >  process groups (jobs)  >  processes  >  threads
  *
- * Groups never leave their session. A shell puts each job into a group; the terminal's keys and its foreground
- * rules work on groups (kernel/fs/tty_jobctrl.c).
+ * Groups never leave their session. A shell puts each job into a group; the terminal's keys and its
+ * foreground rules work on groups (kernel/fs/tty_jobctrl.c).
  *
  * Linux: kernel/sys.c.
  */

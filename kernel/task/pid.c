@@ -4,10 +4,10 @@
  *	task ── thread_pid ──> struct pid 42 <── signal->pids[PGID], [SID] ── tasks of other processes
  *	                         tasks[PID], tasks[TGID], tasks[PGID], tasks[SID]: who bears it, as what
  *
- * A number is one struct pid whatever it names: a thread, a process, a group or a session. It is in use as long
- * as any task is on any of its lists; then the number may be given out again, while references (pidfds,
- * terminals) keep the structure and find it empty. Numbers go upwards and wrap at pid_max, so a number
- * is not reused soon; after a wrap the first RESERVED_PIDS are left alone.
+ * A number is one struct pid whatever it names: a thread, a process, a group or a session. It is in use as
+ * long as any task is on any of its lists; then the number may be given out again, while references
+ * (pidfds, terminals) keep the structure and find it empty. Numbers go upwards and wrap at pid_max, so a
+ * number is not reused soon; after a wrap the first RESERVED_PIDS are left alone.
  *
  * Locks: tasklist_lock for the lists, pid_lock inside it for the number table.
  * Not here: pid name spaces. Linux: kernel/pid.c.
@@ -88,7 +88,7 @@ void put_pid(struct pid *p)
 		kfree(p);
 }
 
-/* The number is free again; drops the reference of the table. => tasklist_lock: find_pid's callers rely on it */
+/* The number is free again. => tasklist_lock: what find_pid() returned stays while it is held */
 void free_pid(struct pid *p)
 {
 	lockdep_assert_held(&tasklist_lock);

@@ -1,8 +1,9 @@
 /*
  * kernel/task/pidfd.c - a process as a file descriptor.
  *
- * A pidfd holds a struct pid, not the number: after the process is gone it means nobody, however often the number
- * was given out again. poll() says readable when the process has ended: test harnesses watch their children so.
+ * A pidfd holds a struct pid, not the number: after the process is gone it means nobody, however often the
+ * number was given out again. poll() says readable when the process has ended: test harnesses watch their
+ * children so.
  *
  * Not here: pidfd_getfd, ioctls, threads as pidfds. Linux: fs/pidfs.c, kernel/pid.c.
  */
@@ -66,7 +67,8 @@ struct pid *pidfd_get_pid(int fd)
 
 	if (fd == PIDFD_SELF_THREAD || fd == PIDFD_SELF_THREAD_GROUP) {
 		spin_lock(&tasklist_lock);
-		pid = get_pid(fd == PIDFD_SELF_THREAD ? current->thread_pid : current->signal->pids[PIDTYPE_TGID]);
+		pid = fd == PIDFD_SELF_THREAD ? current->thread_pid : current->signal->pids[PIDTYPE_TGID];
+		get_pid(pid);
 		spin_unlock(&tasklist_lock);
 		return pid;
 	}

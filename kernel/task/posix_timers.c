@@ -221,7 +221,7 @@ static void get_setting(struct posix_timer *t, struct itimerspec_k *s)
 
 static void arm(struct posix_timer *t, int flags, const struct itimerspec_k *s)
 {
-	u64 value = timespec_to_ns_sat(&s->value), now = ktime_get(), base = now;
+	u64 value = timespec_to_ns_sat(&s->value), now = ktime_get(), base = now, expires;
 
 	spin_lock_irq(&current->sighand->siglock);
 	t->interval = 0;
@@ -234,7 +234,12 @@ static void arm(struct posix_timer *t, int flags, const struct itimerspec_k *s)
 		base = t->clock == CLOCK_REALTIME ? now - ktime_get_real() : 0;
 	spin_lock_irq(&current->sighand->siglock);
 	t->interval = timespec_to_ns_sat(&s->interval);
-	hrtimer_start(&t->timer, value >= KTIME_MAX - now ? KTIME_MAX : (s64)(base + value) < 0 ? 0 : base + value);
+	expires = base + value;
+	if (value >= KTIME_MAX - now)
+		expires = KTIME_MAX;
+	else if ((s64)expires < 0)
+		expires = 0;		/* a wall-clock time before the boot */
+	hrtimer_start(&t->timer, expires);
 	spin_unlock_irq(&current->sighand->siglock);
 }
 

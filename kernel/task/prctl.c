@@ -65,7 +65,8 @@ static long set_thp_disable(bool on)
 	return 0;
 }
 
-SYSCALL_DEFINE5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsigned long, a4, unsigned long, a5)
+SYSCALL_DEFINE5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsigned long, a4,
+		unsigned long, a5)
 {
 	bool rest = a3 || a4 || a5;
 

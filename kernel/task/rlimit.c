@@ -1,8 +1,8 @@
 /*
  * kernel/task/rlimit.c - limits of a process, and what it has used.
  *
- * A limit is read where it matters (RLIMIT_STACK when the stack grows, RLIMIT_NOFILE when a descriptor is wanted);
- * here it is only kept. RLIMIT_CPU is the exception: the tick watches it (timers.c).
+ * A limit is read where it matters (RLIMIT_STACK when the stack grows, RLIMIT_NOFILE when a descriptor is
+ * wanted); here it is only kept. RLIMIT_CPU is the exception: the tick watches it (timers.c).
  *
  * User and system time are the exact run time, divided in the proportion that the tick sampled.
  * Linux: kernel/sys.c.
@@ -63,7 +63,8 @@ static int do_prlimit(struct task_struct *t, unsigned int what, const struct rli
 	return err;
 }
 
-SYSCALL_DEFINE4(prlimit64, pid_t, nr, unsigned int, what, const struct rlimit __user *, unew, struct rlimit __user *, uold)
+SYSCALL_DEFINE4(prlimit64, pid_t, nr, unsigned int, what, const struct rlimit __user *, unew,
+		struct rlimit __user *, uold)
 {
 	struct rlimit new, old;
 	struct task_struct *t;

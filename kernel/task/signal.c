@@ -3,13 +3,14 @@
  *
  *	kill, a fault, a timer                          return to user mode
  *	      │                                               │
- *	send_signal_locked ──> pending (one thread)  ──> dequeue_signal ──> get_signal ─┬─> handler's frame (arch)
+ *	send_signal_locked ──> pending (one thread)  ──> dequeue_signal ──> get_signal ─┬─> handler's frame
  *	      │                shared_pending (process)                                 ├─> stop, continue
  *	      └─ complete_signal: who shall take it? wake him                           └─> do_group_exit
  *
- * A signal for a process lies in shared_pending until any thread that does not block it takes it. Signals below
- * 32 are pending or not; from 32 on each instance is queued with its siginfo. A fatal signal is noticed already when
- * it is sent: then every thread gets SIGKILL, so that no thread has to be scheduled first to find that out.
+ * A signal for a process lies in shared_pending until any thread that does not block it takes it. Signals
+ * below 32 are pending or not; from 32 on each instance is queued with its siginfo. A fatal signal is
+ * noticed already when it is sent: then every thread gets SIGKILL, so that no thread has to be scheduled
+ * first to find that out.
  *
  * Job control, all under siglock. Each thread of a stopping process has JOBCTL_STOP_PENDING until it takes
  * part in the stop; the last one to do so makes the process SIGNAL_STOP_STOPPED and tells the parent:
@@ -17,10 +18,11 @@
  *	running ── stop signal taken ──> stopping (group_stop_count threads to go) ──> stopped
  *	   ^────────────────────── SIGCONT or SIGKILL, at once, by the sender ───────────┘
  *
- * Interrupts: everything that works by siglock may be called in interrupts (timers do). What needs tasklist_lock
- * (process groups) may not; kill_pgrp() passes such a call on to a thread.
+ * Interrupts: everything that works by siglock may be called in interrupts (timers do). What needs
+ * tasklist_lock (process groups) may not; kill_pgrp() passes such a call on to a thread.
  *
- * Not here: core dumps, ptrace, signalfd; the stack frame of a handler is arch-x86_64/signal.c. Linux: kernel/signal.c.
+ * Not here: core dumps, ptrace, signalfd; the stack frame of a handler is arch-x86_64/signal.c. Linux:
+ * kernel/signal.c.
  */
 #include "kernel/init.h"
 #include "kernel/lib/string.h"
@@ -35,9 +37,10 @@
 #define JOBCTL_PENDING_MASK	(JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME | JOBCTL_STOP_SIGMASK)
 
 /* A fault's signals are taken before others: the handler must see the registers of the fault. */
-#define SYNCHRONOUS_MASK (sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGILL) | sigmask(SIGTRAP) | sigmask(SIGFPE) | \
-			  sigmask(SIGSYS))
-#define SIGNAL_STOP_MASK (SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED | SIGNAL_STOP_STOPPED | SIGNAL_STOP_CONTINUED)
+#define SYNCHRONOUS_MASK (sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGILL) | sigmask(SIGTRAP) | \
+			  sigmask(SIGFPE) | sigmask(SIGSYS))
+#define SIGNAL_STOP_MASK (SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED | SIGNAL_STOP_STOPPED | \
+			  SIGNAL_STOP_CONTINUED)
 
 /* ---- The lock ---- */
 
@@ -109,7 +112,8 @@ static bool sig_ignored(struct task_struct *t, int sig, bool force)
 
 static bool sig_fatal(struct task_struct *t, int sig)
 {
-	return !(sigmask(sig) & (SIG_KERNEL_IGNORE_MASK | SIG_KERNEL_STOP_MASK)) && handler_of(t, sig) == SIG_DFL;
+	return !(sigmask(sig) & (SIG_KERNEL_IGNORE_MASK | SIG_KERNEL_STOP_MASK)) &&
+	       handler_of(t, sig) == SIG_DFL;
 }
 
 bool sig_blocked_or_ignored(int sig)
@@ -144,14 +148,16 @@ void signal_wake_up(struct task_struct *t, bool fatal)
 
 /* ---- Queues ---- */
 
-/* A queue entry that counts against T's user, or NULL: no memory, or the limit (not for OVERRIDE). Any context. */
+/* A queue entry, counted with T's user. NULL: no memory, or the limit (unless OVERRIDE). Any context. */
 static struct sigqueue *sigqueue_alloc(struct task_struct *t, bool override)
 {
 	/* Interrupts are off: commit_creds waits for us before it drops the cred. */
 	struct user_struct *user = READ_ONCE(t->cred)->user;
 	struct sigqueue *q;
 
-	if ((u64)atomic_inc_return(&user->sigpending) > t->signal->rlim[RLIMIT_SIGPENDING].rlim_cur && !override)
+	u64 limit = t->signal->rlim[RLIMIT_SIGPENDING].rlim_cur;
+
+	if ((u64)atomic_inc_return(&user->sigpending) > limit && !override)
 		goto out_count;
 	q = kmalloc(sizeof(*q), GFP_ATOMIC | __GFP_NOWARN);
 	if (!q)
@@ -369,6 +375,7 @@ static int send_signal_locked(int sig, const siginfo_t *info, struct task_struct
 {
 	struct sigpending *p = group ? &t->signal->shared_pending : &t->pending;
 	struct sigqueue *q;
+	bool special = info == SEND_SIG_NOINFO || info == SEND_SIG_PRIV;
 	bool rt = sig >= SIGRTMIN;
 
 	lockdep_assert_held(&t->sighand->siglock);
@@ -378,11 +385,11 @@ static int send_signal_locked(int sig, const siginfo_t *info, struct task_struct
 		return 0;
 	/* SIGKILL has no handler that could look at the details. */
 	if (sig != SIGKILL && !(t->flags & PF_KTHREAD)) {
-		q = sigqueue_alloc(t, !rt && (info == SEND_SIG_NOINFO || info == SEND_SIG_PRIV || info->si_code >= 0));
+		q = sigqueue_alloc(t, !rt && (special || info->si_code >= 0));
 		if (q) {
 			fill_info(&q->info, sig, info);
 			list_add_tail(&q->list, &p->list);
-		} else if (rt && info != SEND_SIG_NOINFO && info != SEND_SIG_PRIV && info->si_code != SI_USER) {
+		} else if (rt && !special && info->si_code != SI_USER) {
 			return -EAGAIN;
 		}
 	}
@@ -571,12 +578,17 @@ static bool next_deferred(struct deferred_kill *k)
 	return any;
 }
 
+static bool any_deferred(void)
+{
+	return READ_ONCE(deferred_head) != READ_ONCE(deferred_tail);
+}
+
 static int deferred_kill_thread(void *arg)
 {
 	struct deferred_kill k;
 
 	for (;;) {
-		___wait_event(deferred_wait, READ_ONCE(deferred_head) != READ_ONCE(deferred_tail), TASK_IDLE, 0, -1);
+		___wait_event(deferred_wait, any_deferred(), TASK_IDLE, 0, -1);
 		while (next_deferred(&k)) {
 			kill_pgrp(k.pgrp, k.sig, 1);
 			put_pid(k.pgrp);
@@ -741,7 +753,8 @@ static void start_group_stop(int sig)
 	for_each_thread(current, t) {
 		if (t->flags & PF_EXITING || (t != current && t->__state == TASK_STOPPED))
 			continue;
-		t->jobctl = (t->jobctl & ~JOBCTL_STOP_SIGMASK) | sig | JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME;
+		t->jobctl &= ~JOBCTL_STOP_SIGMASK;
+		t->jobctl |= sig | JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME;
 		s->group_stop_count++;
 		if (t != current)
 			signal_wake_up(t, false);
@@ -761,8 +774,8 @@ static bool do_signal_stop(int sig)
 
 	if (!(current->jobctl & JOBCTL_STOP_PENDING)) {
 		/* A SIGCONT or an exit may have come after we took the stop signal. */
-		if (!(current->jobctl & JOBCTL_STOP_DEQUEUED) || (current->signal->flags & SIGNAL_GROUP_EXIT) ||
-		    current->signal->group_exec_task)
+		if (!(current->jobctl & JOBCTL_STOP_DEQUEUED) || current->signal->group_exec_task ||
+		    (current->signal->flags & SIGNAL_GROUP_EXIT))
 			return false;
 		start_group_stop(sig);
 	}
@@ -821,7 +834,8 @@ static enum verdict default_action(int sig)
 }
 
 /*
- * Take signals until one asks for something. SIG_HANDLED: KSIG has a handler to call; SIG_NOTHING: none is left.
+ * Take signals until one asks for something. SIG_HANDLED: KSIG has a handler to call; SIG_NOTHING: none is
+ * left.
  *
  * => siglock, interrupts off; dropped if the result is SIG_AGAIN
  */
@@ -922,6 +936,12 @@ void restore_saved_sigmask(void)
 		current->restore_sigmask = false;
 		set_current_blocked(current->saved_sigmask);
 	}
+}
+
+void restore_saved_sigmask_unless(bool interrupted)
+{
+	if (!interrupted)
+		restore_saved_sigmask();
 }
 
 void signal_setup_done(bool failed, struct ksignal *ksig)

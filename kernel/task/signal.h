@@ -125,6 +125,8 @@ void signal_setup_done(bool failed, struct ksignal *ksig);
 void restore_saved_sigmask(void);
 /* sigsuspend and its like: install SET until the call returns; saved_sigmask is put back on the way out. */
 void set_user_sigmask_until_return(u64 set);
+/* After such a call: put the mask back now, unless INTERRUPTED (then the signal's delivery does it). */
+void restore_saved_sigmask_unless(bool interrupted);
 /* True if the process of the current task is orphaned in the sense of job control (no one could continue it). */
 bool is_current_pgrp_orphaned(void);
 /* True if the current task blocks or ignores SIG (tty job control). */

@@ -13,12 +13,13 @@
 #define SIG_BLOCK   0
 #define SIG_UNBLOCK 1
 #define SIG_SETMASK 2
-#define SA_KNOWN (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND)
+#define SA_KNOWN (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | \
+		  SA_NODEFER | SA_RESETHAND)
 
 /* ---- Handlers ---- */
 
-SYSCALL_DEFINE4(rt_sigaction, int, sig, const struct sigaction_k __user *, act, struct sigaction_k __user *, oact,
-		size_t, size)
+SYSCALL_DEFINE4(rt_sigaction, int, sig, const struct sigaction_k __user *, act,
+		struct sigaction_k __user *, oact, size_t, size)
 {
 	struct sigaction_k new, old, *k;
 
@@ -36,7 +37,8 @@ SYSCALL_DEFINE4(rt_sigaction, int, sig, const struct sigaction_k __user *, act, 
 		new.mask &= ~SIG_KERNEL_ONLY_MASK;
 		*k = new;
 		/* POSIX: what is ignored from now on is not kept pending either, blocked or not. */
-		if (new.handler == SIG_IGN || (new.handler == SIG_DFL && (sigmask(sig) & SIG_KERNEL_IGNORE_MASK)))
+		if (new.handler == SIG_IGN ||
+		    (new.handler == SIG_DFL && (sigmask(sig) & SIG_KERNEL_IGNORE_MASK)))
 			flush_sigqueue_mask_group(sigmask(sig), current);
 	}
 	spin_unlock_irq(&current->sighand->siglock);
@@ -317,7 +319,8 @@ static int copy_user_info(siginfo_t *info, const siginfo_t __user *uinfo, int si
 	if (copy_from_user(info, uinfo, sizeof(*info)))
 		return -EFAULT;
 	info->si_signo = sig;
-	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && target != current->tgid && target != current->pid)
+	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && target != current->tgid &&
+	    target != current->pid)
 		return -EPERM;
 	return 0;
 }

@@ -9,8 +9,8 @@
  *	ITIMER_PROF	user and system time	   } they are exact to a tick (1 ms)
  *	RLIMIT_CPU	likewise: SIGXCPU at the soft limit and each second after, SIGKILL at the hard one
  *
- * All clocks run at one rate and the wall clock is only ever set, so an absolute sleep on CLOCK_REALTIME is turned
- * into a monotonic one at its start; a later clock_settime does not move it.
+ * All clocks run at one rate and the wall clock is only ever set, so an absolute sleep on CLOCK_REALTIME is
+ * turned into a monotonic one at its start; a later clock_settime does not move it.
  *
  * POSIX timers: posix_timers.c. Linux: kernel/time/{posix-timers,itimer,posix-cpu-timers,hrtimer}.c.
  */
@@ -103,7 +103,7 @@ static int read_cpu_clock(int id, u64 *ns)
 		t = current;
 	else
 		t = find_task_by_pid(nr);
-	if (!t || (thread && !same_thread_group(t, current)) || (!thread && !thread_group_leader(t) && t != current))
+	if (!t || (thread ? !same_thread_group(t, current) : !thread_group_leader(t) && t != current))
 		err = -EINVAL;
 	else if (ns)
 		*ns = cpu_clock_of(t, which, thread);
@@ -502,14 +502,17 @@ SYSCALL_DEFINE2(getitimer, int, which, struct itimerval_k __user *, out)
 	return put_itimer(out, &it);
 }
 
-SYSCALL_DEFINE3(setitimer, int, which, const struct itimerval_k __user *, in, struct itimerval_k __user *, out)
+SYSCALL_DEFINE3(setitimer, int, which, const struct itimerval_k __user *, in,
+		struct itimerval_k __user *, out)
 {
 	struct itimerval_k v = { { 0, 0 }, { 0, 0 } };
 	struct itimer_ns new, old;
 
 	if (in && copy_from_user(&v, in, sizeof(v)))
 		return -EFAULT;
-	if (which < ITIMER_REAL || which > ITIMER_PROF || !timeval_valid(&v.interval) || !timeval_valid(&v.value))
+	if (which < ITIMER_REAL || which > ITIMER_PROF)
+		return -EINVAL;
+	if (!timeval_valid(&v.interval) || !timeval_valid(&v.value))
 		return -EINVAL;
 	new.interval = timeval_to_ns(&v.interval);
 	new.value = timeval_to_ns(&v.value);

@@ -8,8 +8,8 @@
  *		none of these		sleep on signal->wait_chldexit, unless WNOHANG
  *		nobody eligible		ECHILD
  *
- * The scan holds tasklist_lock, the state of a child that is to be reported is taken under it (so that only one
- * waiter gets it), and user memory is written after everything is dropped.
+ * The scan holds tasklist_lock, the state of a child that is to be reported is taken under it (so that only
+ * one waiter gets it), and user memory is written after everything is dropped.
  *
  * Not here: ptrace. Linux: kernel/exit.c, do_wait() and below.
  */
@@ -282,13 +282,15 @@ static int waitid_target(struct wait_opts *wo, int which, pid_t id)
 	return -EINVAL;
 }
 
-SYSCALL_DEFINE5(waitid, int, which, pid_t, id, siginfo_t __user *, uinfo, int, options, struct rusage_k __user *, ru)
+SYSCALL_DEFINE5(waitid, int, which, pid_t, id, siginfo_t __user *, uinfo, int, options,
+		struct rusage_k __user *, ru)
 {
 	struct wait_opts wo = { .flags = options };
 	siginfo_t info;
 	long ret;
 
-	if ((unsigned int)options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+	if ((unsigned int)options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD |
+				      __WCLONE | __WALL))
 		return -EINVAL;
 	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
 		return -EINVAL;

@@ -62,7 +62,8 @@ def main():
     ok("victim_touch" in stack and "victim_caller" in stack and "main" in stack, "back_trace_crosses_the_trap")
     frame = select("victim_touch")
     if frame:
-        line = output(f"list {frame.find_sal().line},{frame.find_sal().line}")
+        place = frame.find_sal()
+        line = output(f"list {place.symtab.filename}:{place.line},{place.line}")
         ok("THE FAULT" in line, "source_line_of_the_user_function", line.strip())
         ok(int(frame.read_var("value")) == 41, "argument_of_the_user_function")
     ok("\n" in output("info source") and "gdb_victim.c" in output("frame"), "frame_shows_the_file")

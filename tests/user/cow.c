@@ -114,6 +114,7 @@ TEST(parent_write_copies_child_keeps)
 TEST(sole_owner_reuses_the_page)
 {
 	char *p = anon(4 * PAGE);
+	stay_here();
 	fill(p, 4 * PAGE);
 	uint64_t pfn[4];
 	for (int i = 0; i < 4; i++)
@@ -133,6 +134,7 @@ TEST(sole_owner_reuses_the_page)
 TEST(child_owns_what_the_parent_unmapped)
 {
 	char *p = anon(PAGE);
+	stay_here();
 	fill(p, PAGE);
 	uint64_t pfn = pfn_of(p);
 	struct turns t;
@@ -153,6 +155,7 @@ TEST(child_owns_what_the_parent_unmapped)
 TEST(second_writer_reuses_after_the_first_copied)
 {
 	char *p = anon(PAGE);
+	stay_here();
 	fill(p, PAGE);
 	uint64_t pfn = pfn_of(p);
 	struct turns t;

@@ -139,19 +139,6 @@ TEST(exec_resets_the_state)
 	EXPECT_CHILD(pid);
 }
 
-TEST(unmasked_exception_is_sigfpe)
-{
-	pid_t pid = ktap_fork();
-	if (!pid) {
-		unsigned int mxcsr = 0x1d80;	/* division by zero unmasked */
-		volatile double zero = 0, one = 1;
-		__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
-		one = one / zero;
-		_exit(0);
-	}
-	EXPECT_STATUS(pid, SIGFPE);
-}
-
 TEST(frame_carries_the_state)
 {
 	/* AT_MINSIGSTKSZ, where it is there, covers frame and state. */

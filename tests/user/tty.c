@@ -10,7 +10,6 @@
 /* A new session with the serial line as its terminal. */
 static int own_terminal(void)
 {
-	OK(setpgid(0, getppid()) == 0 || errno ? 0 : 0);
 	setsid();
 	int fd = open("/dev/ttyS0", O_RDWR | O_NOCTTY);
 	if (fd < 0)
@@ -86,7 +85,6 @@ TEST(dev_tty_without_a_terminal_is_enxio)
 	IN_A_SESSION({
 		setsid();
 		EXPECT_ERR(open("/dev/tty", O_RDWR), ENXIO);
-		EXPECT_EQ(ktap_number("/proc/self/stat", "x"), -1);
 	});
 }
 
@@ -98,6 +96,7 @@ TEST(session_takes_the_terminal)
 		EXPECT_EQ(tcgetsid(fd), getpid());
 		int tty = OK(open("/dev/tty", O_RDWR));
 		EXPECT_EQ(tcgetpgrp(tty), getpid());
+		signal(SIGHUP, SIG_IGN);	/* the leader's farewell goes to the foreground group: to us */
 		OK(ioctl(fd, TIOCNOTTY));
 		EXPECT_ERR(open("/dev/tty", O_RDWR), ENXIO);
 	});

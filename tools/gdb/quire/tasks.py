@@ -55,7 +55,7 @@ def comm(task):
 def current_pid():
     """The task of the selected CPU."""
     offset = gdb.parse_and_eval("per_cpu_offset")[gdb.selected_thread().num - 1]
-    place = int(gdb.parse_and_eval("&current_task")) + int(offset)
+    place = int(gdb.parse_and_eval("&current_task")) + int(offset) & (1 << 64) - 1
     pointer = gdb.Value(place).cast(gdb.lookup_type("struct task_struct").pointer().pointer()).dereference()
     return int(pointer["pid"])
 
