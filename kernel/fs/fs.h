@@ -78,6 +78,8 @@ struct vm_area_struct;
 #define FMODE_WRITE	0x2
 #define FMODE_LSEEK	0x4
 #define FMODE_PATH	0x4000
+#define FMODE_WRITER	0x10000		/* counted in i_writecount */
+#define FMODE_DENY_WRITE 0x20000	/* a program's file: nobody may open it for writing */
 #define TMPFS_MAGIC	0x01021994
 #define PROC_SUPER_MAGIC 0x9fa0
 #define SYSFS_MAGIC	0x62656572
@@ -119,6 +121,7 @@ struct inode {
 	char *i_link;			/* symlink text, freed with the inode */
 	void *i_private;
 	unsigned int i_seals;		/* memfd */
+	atomic_t i_writecount;		/* files open for writing; < 0: programs running from it (ETXTBSY) */
 	struct list_head i_flock;	/* flock and record locks: locks.c */
 	bool i_linkable;		/* made by O_TMPFILE: link(2) may give it its first name */
 };
@@ -321,6 +324,8 @@ int kern_path(const char *name, unsigned int flags, struct path *res);
 bool path_noexec(const struct path *p);
 int user_path_at(int dfd, const char __user *name, unsigned int flags, struct path *res);
 struct file *filp_open(const char *name, int flags, umode_t mode);	/* ERR_PTR */
+/* F is a program about to run: nobody may open its inode for writing until F is closed. 0 or -ETXTBSY. */
+int deny_write_access(struct file *f);
 struct file *dentry_open(const struct path *p, int flags);	/* takes its own reference on P */
 /* A file without a directory entry (pidfd, eventfd, memfd): anonymous inode of its own. ERR_PTR. */
 struct file *anon_inode_getfile(const char *name, const struct file_operations *fops, void *priv, int flags);

@@ -35,6 +35,41 @@ struct file *alloc_file(int flags)
 	return f;
 }
 
+/* A writer of a regular file, or a program's file that must not change: counted until the file is closed. */
+static int get_write_access(struct file *f, struct inode *inode)
+{
+	if (!(f->f_mode & FMODE_WRITE) || !S_ISREG(inode->i_mode))
+		return 0;
+	for (int c = atomic_read(&inode->i_writecount); c >= 0; c = atomic_read(&inode->i_writecount)) {
+		if (atomic_cmpxchg(&inode->i_writecount, c, c + 1) == c) {
+			f->f_mode |= FMODE_WRITER;
+			return 0;
+		}
+	}
+	return -ETXTBSY;
+}
+
+int deny_write_access(struct file *f)
+{
+	atomic_t *count = &f->f_inode->i_writecount;
+
+	for (int c = atomic_read(count); c <= 0; c = atomic_read(count)) {
+		if (atomic_cmpxchg(count, c, c - 1) == c) {
+			f->f_mode |= FMODE_DENY_WRITE;
+			return 0;
+		}
+	}
+	return -ETXTBSY;
+}
+
+static void put_write_access(struct file *f)
+{
+	if (f->f_mode & FMODE_WRITER)
+		atomic_dec(&f->f_inode->i_writecount);
+	else if (f->f_mode & FMODE_DENY_WRITE)
+		atomic_inc(&f->f_inode->i_writecount);
+}
+
 /*
  * Drop a reference; the last one closes.
  *
@@ -48,6 +83,7 @@ void fput(struct file *f)
 		locks_remove_file(f);
 		if (f->f_op->release)
 			f->f_op->release(f->f_inode, f);
+		put_write_access(f);
 		path_put(&f->f_path);
 	}
 	put_cred(f->f_cred);
@@ -99,10 +135,12 @@ int vfs_open(struct file *f, const struct path *p)
 		err = device_open(inode, f);
 	} else {
 		f->f_op = fops_for(inode);
-		if (!f->f_op)
-			err = -ENXIO;
-		else if (f->f_op->open)
+		err = f->f_op ? get_write_access(f, inode) : -ENXIO;
+		if (!err && f->f_op->open) {
 			err = f->f_op->open(inode, f);
+			if (err)
+				put_write_access(f);
+		}
 	}
 	if (err) {
 		f->f_op = &empty_fops;
@@ -453,6 +491,8 @@ SYSCALL_DEFINE2(truncate, const char __user *, name, loff_t, len)
 	err = S_ISDIR(inode->i_mode)	? -EISDIR
 	      : !S_ISREG(inode->i_mode) ? -EINVAL
 					: inode_permission(inode, MAY_WRITE);
+	if (!err && atomic_read(&inode->i_writecount) < 0)
+		err = -ETXTBSY;
 	if (!err)
 		err = do_truncate(&p, len);
 	path_put(&p);

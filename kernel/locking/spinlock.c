@@ -1,45 +1,27 @@
 /*
  * kernel/locking/spinlock.c - waiting for a spinlock, and spinlocks with lockdep around them.
  *
- *	look, PATIENCE times ──> take a ticket ──> wait for one's turn ──> reserve the lock, take it when free
- *	     │ free: take it			   (first come, first served)
+ *	tickets   31........16 15.........0
+ *	          next ticket  now served	lock: take a ticket, wait until it is served
+ *						unlock: serve the next one
  *
- * A plain ticket lock is fairer, but our CPUs are threads of QEMU, often more of them than the host has
- * processors. Then the next in line is not running most of the time, and everybody else spins through the
- * host's time slice for it: measured with 4 CPUs on 2 processors, that cost 3 to 20 times. So whoever runs
- * may take a free lock, but may overtake a waiter for PATIENCE looks only: then the lock is reserved, in
- * order of tickets.
+ * First come, first served. Our CPUs are threads of QEMU, often more of them than the host has processors:
+ * then the next in line may have to wait for a time slice of the host, and everybody behind with it. What
+ * helps is to hold no spinlock while another CPU is being woken (resched_curr in kernel/sched/core.c).
  *
  * The waiting is the part that all builds share; the rest of a RELEASE build's spinlock is inline in
- * spinlock.h. Linux: kernel/locking/qspinlock.c; its paravirtual variant overtakes for the same reason.
+ * spinlock.h. Linux: kernel/locking/qspinlock.c, where each waiter spins on a word of its own.
  */
 #include "arch-x86_64/processor.h"
 #include "kernel/locking/spinlock.h"
 
-#define PATIENCE 30000
-
-/* The bytes of the lock word. */
-struct lock_word { u8 locked, reserved, serving, next; };
-
-/* Take L, which was not free a moment ago. */
-void raw_spin_wait(spinlock_t *l)
+/* Wait until TICKET is served. */
+void raw_spin_wait(spinlock_t *l, u16 ticket)
 {
-	struct lock_word *w = (struct lock_word *)&l->tickets;
-	u8 ticket;
+	const u16 *serving = (const u16 *)&l->tickets;
 
-	for (int i = 0; i < PATIENCE; i++) {
-		if (raw_spin_trylock(l))
-			return;
+	while (smp_load_acquire(serving) != ticket)
 		cpu_relax();
-	}
-	ticket = __atomic_fetch_add(&w->next, 1, __ATOMIC_SEQ_CST);
-	while (smp_load_acquire(&w->serving) != ticket)
-		cpu_relax();
-	WRITE_ONCE(w->reserved, 1);
-	while (READ_ONCE(w->locked) || xchg(&w->locked, 1))
-		cpu_relax();
-	WRITE_ONCE(w->reserved, 0);
-	smp_store_release(&w->serving, (u8)(ticket + 1));
 }
 
 #ifndef RELEASE

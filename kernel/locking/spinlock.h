@@ -1,12 +1,8 @@
 /*
  * kernel/locking/spinlock.h - fair spinning locks. Preemption is off while one is held.
  *
- * spin_lock_irqsave for locks that interrupt handlers take too. The lock word (`tickets`), byte by byte:
- *
- *	0 locked	1 reserved for the queue	2 ticket being served	3 next ticket
- *
- * A free, unreserved lock goes to whoever is there first; a waiter who was overtaken too long takes a
- * ticket and reserves it (spinlock.c). May be taken anywhere; its holder must not sleep.
+ * spin_lock_irqsave for locks that interrupt handlers take too. A ticket lock: 32 bits, the next ticket in
+ * the upper half, the one being served in the lower. May be taken anywhere; its holder must not sleep.
  */
 #ifndef KERNEL_LOCKING_SPINLOCK_H
 #define KERNEL_LOCKING_SPINLOCK_H
@@ -39,23 +35,26 @@ static inline void spin_lock_init_class(spinlock_t *l, struct lock_class *class)
  * timer bases, lockdep's own graph, the inside of sleeping locks. Everybody else takes spin_lock.
  * => preemption off (and interrupts, if a handler takes L too)
  */
-void raw_spin_wait(spinlock_t *l);
-static __always_inline bool raw_spin_trylock(spinlock_t *l)
-{
-	u16 *locked_reserved = (u16 *)&l->tickets;
-
-	return READ_ONCE(*locked_reserved) == 0 && cmpxchg(locked_reserved, 0, 1) == 0;
-}
+void raw_spin_wait(spinlock_t *l, u16 ticket);
 static __always_inline void raw_spin_lock(spinlock_t *l)
 {
-	u16 *locked_reserved = (u16 *)&l->tickets;
+	u32 t = __atomic_fetch_add(&l->tickets, 0x10000, __ATOMIC_SEQ_CST);
 
-	if (unlikely(cmpxchg(locked_reserved, 0, 1) != 0))
-		raw_spin_wait(l);
+	if (unlikely((u16)t != (u16)(t >> 16)))
+		raw_spin_wait(l, t >> 16);
+}
+static __always_inline bool raw_spin_trylock(spinlock_t *l)
+{
+	u32 t = READ_ONCE(l->tickets);
+
+	return (u16)t == (u16)(t >> 16) && cmpxchg(&l->tickets, t, t + 0x10000) == t;
 }
 static __always_inline void raw_spin_unlock(spinlock_t *l)
 {
-	smp_store_release((u8 *)&l->tickets, (u8)0);
+	/* Only the holder writes the lower half: a plain 16-bit store passes the lock on. */
+	u16 *serving = (u16 *)&l->tickets;
+
+	smp_store_release(serving, (u16)(*serving + 1));
 }
 
 /* Take L; SUBCLASS 1.. says that another lock of this class is held on purpose (LOCK-12). */
@@ -101,7 +100,12 @@ static inline void spin_unlock_irq(spinlock_t *l)
 	preempt_enable();
 }
 #endif
-static inline bool spin_is_locked(spinlock_t *l) { return READ_ONCE(l->tickets) & 0xff; }
+static inline bool spin_is_locked(spinlock_t *l)
+{
+	u32 t = READ_ONCE(l->tickets);
+
+	return (t >> 16) != (t & 0xffff);
+}
 #define spin_lock_irqsave(l, flags) do { (flags) = __spin_lock_irqsave(l); } while (0)
 
 #endif

@@ -126,6 +126,8 @@ static void finish_task_switch(struct task_struct *prev)
 	}
 	raw_spin_unlock(&rq->lock);
 	local_irq_enable();
+	if (unlikely(this_cpu_read(need_resched_flag) & ~0xff))
+		send_put_off_ipis();	/* push_away() may have woken a CPU; the idle task would not look */
 	if (mm)
 		mmdrop(mm);
 	if (unlikely(dead))

@@ -113,6 +113,32 @@ static int append_string(struct linux_binprm *bprm, const char *str, const char 
 	}
 }
 
+/* What the strings may take: a quarter of the stack limit, three quarters of its default at most. */
+static size_t string_limit(void)
+{
+	u64 limit = min_t(u64, rlimit(RLIMIT_STACK) / 4, STACK_LIMIT_DEFAULT / 4 * 3);
+
+	return max_t(u64, limit, ARG_MAX_FLOOR);
+}
+
+/* The vector itself can be read to its end, and is not absurdly long: looked at before any file. 0 or -errno. */
+static int check_vector(const struct strings *s)
+{
+	size_t limit = string_limit() / sizeof(void *);
+	const char __user *ustr;
+	const char *str;
+	int i, err;
+
+	for (i = 0; i < limit; i++) {
+		err = get_string(s, i, &str, &ustr);
+		if (err || (!str && !ustr))
+			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return -E2BIG;
+}
+
 /* Append all of S; how many there were, or -errno. Each takes a pointer's room of the limit too. */
 static int append_strings(struct linux_binprm *bprm, const struct strings *s)
 {
@@ -188,6 +214,7 @@ int setup_arg_strings(struct linux_binprm *bprm)
 static struct file *open_program(const struct path *p)
 {
 	struct inode *inode = p->dentry->d_inode;
+	struct file *f;
 	int err;
 
 	if (!inode)
@@ -197,7 +224,12 @@ static struct file *open_program(const struct path *p)
 	err = inode_permission(inode, 1);
 	if (err)
 		return ERR_PTR(err);
-	return dentry_open(p, O_RDONLY | O_LARGEFILE);
+	f = dentry_open(p, O_RDONLY | O_LARGEFILE);
+	err = IS_ERR(f) ? 0 : deny_write_access(f);
+	if (!err)
+		return f;
+	fput(f);
+	return ERR_PTR(err);
 }
 
 struct file *open_exec(const char *name)
@@ -451,14 +483,6 @@ static void free_binprm(struct linux_binprm *bprm)
 	kfree(bprm);
 }
 
-/* What the strings may take: a quarter of the stack limit, three quarters of its default at most. */
-static size_t string_limit(void)
-{
-	u64 limit = min_t(u64, rlimit(RLIMIT_STACK) / 4, STACK_LIMIT_DEFAULT / 4 * 3);
-
-	return max_t(u64, limit, ARG_MAX_FLOOR);
-}
-
 static struct linux_binprm *alloc_binprm(char *filename)
 {
 	struct linux_binprm *bprm = kzalloc(sizeof(*bprm), GFP_KERNEL);
@@ -569,7 +593,11 @@ SYSCALL_DEFINE3(execve, const char __user *, uname, const char __user *const __u
 
 	if (IS_ERR(name))
 		return PTR_ERR(name);
-	err = *name ? do_execve_file(open_exec(name), name, &argv, &envp) : -ENOENT;
+	err = check_vector(&argv);
+	if (!err)
+		err = check_vector(&envp);
+	if (!err)
+		err = *name ? do_execve_file(open_exec(name), name, &argv, &envp) : -ENOENT;
 	kfree(name);
 	return err;
 }
@@ -614,7 +642,11 @@ SYSCALL_DEFINE5(execveat, int, dfd, const char __user *, uname, const char __use
 	name = copy_name(uname, prefix);
 	if (IS_ERR(name))
 		return PTR_ERR(name);
-	err = do_execve_file(open_execveat(dfd, uname, flags), name, &argv, &envp);
+	err = check_vector(&argv);
+	if (!err)
+		err = check_vector(&envp);
+	if (!err)
+		err = do_execve_file(open_execveat(dfd, uname, flags), name, &argv, &envp);
 	kfree(name);
 	return err;
 }
