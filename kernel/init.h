@@ -31,6 +31,7 @@ struct kernel_param { const char *name; int (*fn)(char *value); };
 	static const struct kernel_param __param_##f __used __aligned(8) __section(".early_param") = { str, f }
 #define boot_param(str, f) \
 	static const struct kernel_param __param_##f __used __aligned(8) __section(".boot_param") = { str, f }
+/* Boot: hand the words of the command line to those who asked for them, in the two rounds above. */
 void parse_early_params(void);
 void parse_params(void);
 /* What is left for init: NULL-terminated, argv[0] is filled in by the caller. */

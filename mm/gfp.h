@@ -49,6 +49,7 @@ struct zone {
 enum { WMARK_MIN, WMARK_LOW, WMARK_HIGH };
 extern struct zone zones[MAX_NR_ZONES];
 #define for_each_populated_zone(z) for ((z) = zones; (z) < zones + MAX_NR_ZONES; (z)++) if ((z)->present_pages)
+/* The zone of a frame; the mobility type of its pageblock (a hint without the zone lock). */
 struct zone *page_zone(const struct page *p);
 enum migratetype get_pageblock_migratetype(const struct page *p);
 

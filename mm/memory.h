@@ -87,6 +87,7 @@ struct mm_walk {
 	struct vm_area_struct *vma;	/* the caller's, not looked at */
 	void *private;
 };
+/* Call WALK for each table entry of [START, END). Its first non-zero answer ends the walk and is returned. => mmap lock held */
 int walk_page_range(struct mm_struct *mm, unsigned long start, unsigned long end, struct mm_walk *walk);
 
 /* ---- What a PTE says ---- */
@@ -156,6 +157,7 @@ void zap_page_range_single(struct vm_area_struct *vma, unsigned long start, unsi
  */
 void unmap_mapping_pages(struct address_space *mapping, pgoff_t start, pgoff_t nr, bool even_cows);
 
+/* PIN-2; rmap.c. */
 bool folio_maybe_dma_pinned(const struct folio *f);
 static inline bool folio_needs_cow_for_dma(struct vm_area_struct *vma, struct folio *folio)
 {

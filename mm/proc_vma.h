@@ -10,6 +10,7 @@
 
 struct vm_area_struct;
 
+/* start takes the mm and its mmap lock for reading, stop gives both back. */
 void *proc_vma_start(struct seq_file *m, loff_t *pos);
 void *proc_vma_next(struct seq_file *m, void *v, loff_t *pos);
 void proc_vma_stop(struct seq_file *m, void *v);

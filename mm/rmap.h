@@ -43,8 +43,8 @@ static inline void anon_vma_unlock_write(struct anon_vma *av) { up_write(&av->ro
 static inline void anon_vma_lock_read(struct anon_vma *av)    { down_read(&av->root->rwsem); }
 static inline void anon_vma_unlock_read(struct anon_vma *av)  { up_read(&av->root->rwsem); }
 
-/* Mapcounts. All => page-table lock held, reference taken first (FOL-8). NR pages from PAGE on. */
 #define RMAP_EXCLUSIVE 1u
+/* Mapcounts. All => page-table lock held, reference taken first (FOL-8). NR pages from PAGE on. */
 void folio_add_new_anon_rmap(struct folio *f, struct vm_area_struct *vma, unsigned long addr, unsigned int flags);
 void folio_add_anon_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *vma, unsigned long addr, unsigned int flags);
 void folio_add_file_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *vma);

@@ -193,6 +193,7 @@ struct file_system_type {
 	struct super_block *(*get_sb)(struct file_system_type *t, const char *devname, char *data, unsigned int flags);
 	struct list_head list;
 };
+/* Make T known to mount(2). T stays. */
 void register_filesystem(struct file_system_type *t);
 
 struct inode_operations {
@@ -241,6 +242,10 @@ struct iov_iter {
 	size_t iov_offset, count;
 	char *kbuf;
 };
+/*
+ * Set up IT over user segments or a kernel buffer, then copy: the number of bytes copied is less than N if a user
+ * page cannot be reached. => may sleep on user memory
+ */
 void iov_iter_user(struct iov_iter *it, const struct iovec *iov, unsigned int nr, size_t count);
 void iov_iter_kernel(struct iov_iter *it, void *buf, size_t count);
 size_t copy_to_iter(const void *from, size_t n, struct iov_iter *it);

@@ -120,6 +120,7 @@ struct file *alloc_file(int flags);		/* references nothing yet; ERR_PTR */
 /* Open file on detached dentry D of MNT; consumes D on success. ERR_PTR. */
 struct file *alloc_file_pseudo(struct mount *mnt, struct dentry *d, int flags,
 			       const struct file_operations *fops);
+/* For open(2) and exec: look up or make the file, then open it. ERR_PTR. The next two take i_rwsem; 0 or -errno. */
 struct file *do_filp_open(int dfd, const char *name, int flags, umode_t mode);
 int do_truncate(const struct path *p, loff_t len);
 int notify_change(const struct path *p, const struct kstat *st, unsigned int valid);
@@ -136,9 +137,11 @@ static inline bool mnt_readonly(const struct path *p)
 }
 struct mount *kern_mount(struct file_system_type *t);	/* in no name space; panics without memory (boot) */
 extern struct file_system_type tmpfs_type, rootfs_type;
+/* Boot: the first mount, and the root of init. Panics without memory. */
 void mount_rootfs(void);
 int path_mount(struct path *p, struct file_system_type *t, const char *devname, char *data,
 	       unsigned int flags);
+/* The registered type NAME, or NULL. */
 struct file_system_type *get_fs_type(const char *name);
 
 /* The rest. */
@@ -169,6 +172,7 @@ ssize_t vfs_write(struct file *f, struct iov_iter *from, loff_t *pos);
 #define UIO_FASTIOV 8
 ssize_t import_iovec(const struct iovec __user *uvec, unsigned long nr, struct iovec *fast,
 		     struct iovec **iov);
+/* The commands of fcntl(2) that only memfds (seals) and pipes (their size) know. */
 long memfd_fcntl(struct file *f, unsigned int cmd, unsigned long arg);
 long pipe_fcntl(struct file *f, unsigned int cmd, unsigned long arg);
 /* file_table.c, for fcntl: the close-on-exec flag; a duplicate at the lowest number >= FROM (takes its own

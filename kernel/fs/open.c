@@ -651,7 +651,7 @@ SYSCALL_DEFINE3(fchown, int, fd, uid_t, uid, gid_t, gid)
 #define UTIME_NOW	((1L << 30) - 1)
 #define UTIME_OMIT	((1L << 30) - 2)
 
-/* TIMES: NULL for now, or access and modification time. */
+/* TIMES: NULL (the present time), or access and modification time. */
 static long utimes_path(const struct path *p, const struct timespec64 *times)
 {
 	struct inode *inode = p->dentry->d_inode;

@@ -44,6 +44,7 @@ void proc_pid_create(const char *name, umode_t mode, const struct pseudo_ops *op
 /* A link in every /proc/PID (exe, cwd, root): GET_PATH fills RES with a referenced path, or -errno. */
 void proc_pid_link(const char *name, int (*get_path)(struct task_struct *t, struct path *res));
 
+/* DATA given at creation; the task of a file under /proc/PID, or NULL. */
 void *pseudo_data(struct file *f);
 struct task_struct *pseudo_task(struct file *f);
 

@@ -31,6 +31,7 @@ struct seq_operations {
 	void (*stop)(struct seq_file *m, void *v);
 	int (*show)(struct seq_file *m, void *v);
 };
+/* The methods of such a file: open for lines or for one piece, then read, seek and release. 0 or -errno. */
 int seq_open(struct file *f, const struct seq_operations *op);
 int single_open(struct file *f, int (*show)(struct seq_file *m, void *v), void *data);
 ssize_t seq_read(struct file *f, struct iov_iter *to, loff_t *pos);

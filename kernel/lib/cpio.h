@@ -45,6 +45,7 @@ struct cpio_iter {
 	size_t memo_offset, memo_segment;
 };
 
+/* Begin at the first entry. IMAGE is read in place and must stay. */
 void cpio_start(struct cpio_iter *it, const void *image, size_t size);
 /*
  * Read the next entry into *E: 1. At the end of the image: 0. Damage: -EINVAL with IT->error set, and every

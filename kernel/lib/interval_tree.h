@@ -23,6 +23,7 @@ struct interval_tree_node {
 	unsigned long subtree_last;	/* the tree's own */
 };
 
+/* NODE goes in with start and last set; equal intervals may be in the tree several times. */
 void interval_tree_insert(struct interval_tree_node *node, struct rb_root *root);
 void interval_tree_remove(struct interval_tree_node *node, struct rb_root *root);
 /* First node in order that shares a point with [START, LAST], or NULL. */

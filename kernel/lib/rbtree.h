@@ -36,6 +36,7 @@ static inline void rb_link_node(struct rb_node *n, struct rb_node *parent, struc
 	n->rb_left = n->rb_right = NULL;
 	*link = n;
 }
+/* Balance after rb_link_node(); take N out. The augmented forms keep summaries right through UPDATE. */
 void rb_insert_color(struct rb_node *n, struct rb_root *root);
 void rb_erase(struct rb_node *n, struct rb_root *root);
 void rb_insert_augmented(struct rb_node *n, struct rb_root *root, rb_update_fn update);

@@ -9,6 +9,7 @@
 #include "kernel/lib/types.h"
 #else
 #include "kernel/lib/types.h"
+/* The meaning is the C standard's. */
 void *memset(void *p, int c, size_t n);
 void *memcpy(void *to, const void *from, size_t n);
 void *memmove(void *to, const void *from, size_t n);

@@ -29,6 +29,7 @@ static inline unsigned long xa_to_value(const void *e) { return (unsigned long)e
 extern void *(*xa_node_alloc)(size_t size);
 extern void (*xa_node_free)(void *node);
 
+/* The entry at INDEX, or NULL. */
 void *xa_load(const struct xarray *xa, unsigned long index);
 /*
  * Store ENTRY (NULL erases, and frees empty nodes). Returns 0, or -ENOMEM with nothing changed; storing over

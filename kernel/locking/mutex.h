@@ -32,6 +32,7 @@ struct rw_semaphore {
 #define DECLARE_RWSEM(x) struct rw_semaphore x = __SLEEPLOCK_INIT(x, __STATIC_CLASS(#x, LOCK_RWSEM))
 #define mutex_init(m) mutex_init_class(m, __LOCK_CLASS(#m, LOCK_MUTEX))
 #define init_rwsem(s) init_rwsem_class(s, __LOCK_CLASS(#s, LOCK_RWSEM))
+/* What the two macros above call; no lock is needed, nobody may use the lock yet. */
 void mutex_init_class(struct mutex *m, struct lock_class *class);
 void init_rwsem_class(struct rw_semaphore *s, struct lock_class *class);
 

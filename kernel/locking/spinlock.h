@@ -57,8 +57,8 @@ static __always_inline void raw_spin_unlock(spinlock_t *l)
 	smp_store_release(serving, (u16)(*serving + 1));
 }
 
-/* Take L; SUBCLASS 1.. says that another lock of this class is held on purpose (LOCK-12). */
 #ifndef RELEASE
+/* Take L; SUBCLASS 1.. says that another lock of this class is held on purpose (LOCK-12). */
 void spin_lock_nested(spinlock_t *l, unsigned subclass);
 void spin_lock(spinlock_t *l);
 bool spin_trylock(spinlock_t *l);

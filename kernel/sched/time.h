@@ -47,6 +47,7 @@ struct hrtimer {
 	int cpu;			/* base it is queued on; -1: not queued */
 	u32 used;			/* CPUs whose bases it has been on since it was last known to be idle */
 };
+/* Set up, once; start at the monotonic time EXPIRES; cancel. */
 void hrtimer_init(struct hrtimer *t, void (*fn)(struct hrtimer *t));
 void hrtimer_start(struct hrtimer *t, u64 expires);
 bool hrtimer_cancel(struct hrtimer *t);

@@ -18,6 +18,7 @@ struct user_struct {
 	atomic_t processes;		/* threads */
 	atomic_t sigpending;		/* queued signals */
 };
+/* One more reference, and one less. */
 struct user_struct *get_uid(struct user_struct *u);
 void free_uid(struct user_struct *u);	/* drops a reference; any context but NMI */
 

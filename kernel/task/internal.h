@@ -72,6 +72,7 @@ struct sigqueue {
 	struct user_struct *user;	/* whose sigpending it counts in */
 	struct posix_timer *timer;	/* S: whose it is; not freed when delivered */
 };
+/* Drop all signals of P. => siglock, or P can no longer be found */
 void flush_sigqueue(struct sigpending *p);
 /* Drop the signals of MASK from the pending sets of the whole group. => siglock */
 void flush_sigqueue_mask_group(u64 mask, struct task_struct *t);
@@ -134,6 +135,7 @@ int prepare_binprm(struct linux_binprm *bprm);
 #define FUTEX_WAITERS		0x80000000u
 #define FUTEX_OWNER_DIED	0x40000000u
 #define FUTEX_TID_MASK		0x3fffffffu
+/* Wake up to NR waiters of the word at UADDR whose bits meet BITSET: how many, or -errno. May sleep. */
 int futex_wake(u32 __user *uaddr, bool shared, int nr, u32 bitset);
 void exit_robust_list(struct task_struct *t);
 
@@ -158,6 +160,7 @@ struct rusage_k {
 #define RUSAGE_CHILDREN	-1
 #define RUSAGE_BOTH	-2
 #define RUSAGE_THREAD	1
+/* Fill R for T as WHO says; times and counts only grow. */
 void get_rusage(struct task_struct *t, int who, struct rusage_k *r);
 static inline u64 ns_to_clock_t(u64 ns) { return ns / (NSEC_PER_SEC / USER_HZ); }
 

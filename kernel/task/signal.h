@@ -98,9 +98,9 @@ struct signal_struct {
 
 static inline u64 rlimit(unsigned int what) { return READ_ONCE(current->signal->rlim[what].rlim_cur); }
 
-/* Send. Any context except NMI (info: NULL = SI_USER from current, (void *)1 = from the kernel). 0 or -errno. */
 #define SEND_SIG_NOINFO ((siginfo_t *)0)
 #define SEND_SIG_PRIV	((siginfo_t *)1)
+/* Send. Any context except NMI (info: NULL = SI_USER from current, (void *)1 = from the kernel). 0 or -errno. */
 int send_sig_info(int sig, siginfo_t *info, struct task_struct *t, bool group);
 int send_sig(int sig, struct task_struct *t, int priv);
 /* In interrupts, or with them off, a kernel thread does it a moment later: it needs tasklist_lock. */
