@@ -103,28 +103,28 @@ BUSYBOX ?= $(firstword $(wildcard /bin/busybox /usr/bin/busybox))
 # Tests pass bad pointers on purpose; and their cases run in the order in which they are written.
 TESTCFLAGS := -fno-toplevel-reorder -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-nonnull \
 	-Wno-format-truncation
-LINK_USER = @mkdir -p $(@D)
+LINK_USER = @mkdir -p $(@D); echo '  USER $@'
 $(O)/user/init: user/init.c $(O)/flags
 	$(LINK_USER)
-	$(USERCC) $(USERCFLAGS) -static -MMD -MP -o $@ $<
+	@$(USERCC) $(USERCFLAGS) -static -MMD -MP -o $@ $<
 $(O)/user/bin/%: user/%.c $(O)/flags
 	$(LINK_USER)
-	$(USERCC) $(USERCFLAGS) -static -MMD -MP -o $@ $<
+	@$(USERCC) $(USERCFLAGS) -static -MMD -MP -o $@ $<
 $(O)/user/tests/%: tests/user/%.c $(O)/flags
 	$(LINK_USER)
-	$(USERCC) $(USERCFLAGS) $(TESTCFLAGS) -static -pthread -MMD -MP -o $@ $<
+	@$(USERCC) $(USERCFLAGS) $(TESTCFLAGS) -static -pthread -MMD -MP -o $@ $<
 $(O)/user/tests/helper/static_pie: tests/user/helper/static_pie.c $(O)/flags
 	$(LINK_USER)
-	$(USERGCC) $(USERCFLAGS) -fpie -nostdlib -static -pie -Wl,--no-dynamic-linker,-z,text -MMD -MP -o $@ $<
+	@$(USERGCC) $(USERCFLAGS) -fpie -nostdlib -static -pie -Wl,--no-dynamic-linker,-z,text -MMD -MP -o $@ $<
 $(O)/user/tests/helper/gdb_victim: tests/user/helper/gdb_victim.c $(O)/flags
 	$(LINK_USER)
-	$(USERCC) $(USERCFLAGS) -static -MMD -MP -o $@ $<
+	@$(USERCC) $(USERCFLAGS) -static -MMD -MP -o $@ $<
 $(O)/user/tests/helper/dynamic: tests/user/helper/dynamic.c $(O)/flags
 	$(LINK_USER)
-	$(USERCC) $(USERCFLAGS) -MMD -MP -o $@ $<
+	@$(USERCC) $(USERCFLAGS) -MMD -MP -o $@ $<
 $(O)/user/tests/helper/glibc_threads: tests/user/helper/glibc_threads.c $(O)/flags
 	$(LINK_USER)
-	$(USERGCC) $(USERCFLAGS) -static -pthread -MMD -MP -o $@ $<
+	@$(USERGCC) $(USERCFLAGS) -static -pthread -MMD -MP -o $@ $<
 -include $(PROGRAMS:%=$(O)/user/%.d)
 
 $(O)/image/%: $(O)/user/%
@@ -132,7 +132,8 @@ $(O)/image/%: $(O)/user/%
 	@$(STRIP) -s -o $@ $<
 
 $(O)/initrd.cpio: $(STRIPPED) tools/mkinitramfs.py $(wildcard user/root/* user/root/*/*) $(O)/programs
-	$(PYTHON) tools/mkinitramfs.py --busybox '$(BUSYBOX)' $(if $(filter dynamic,$(HELPERS)),--musl $(MUSL_LIB)/libc.so) \
+	@echo 'initramfs $@'
+	@$(PYTHON) tools/mkinitramfs.py --busybox '$(BUSYBOX)' $(if $(filter dynamic,$(HELPERS)),--musl $(MUSL_LIB)/libc.so) \
 		--tree user/root $(foreach p,$(PROGRAMS),--file $(p)=$(O)/image/$(p)) -o $@
 # The archive must be made anew when a program disappears.
 $(O)/programs: FORCE

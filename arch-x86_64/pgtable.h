@@ -55,7 +55,7 @@ typedef struct { u64 val; } swp_entry_t;
 #define _PAGE_GLOBAL	BIT(8)
 #define _PAGE_PROTNONE	BIT(8)		/* only with P clear: present for us, not for the CPU (PROT_NONE) */
 #define _PAGE_SPECIAL	BIT(9)		/* software: no struct page accounting (zero page) */
-#define _PAGE_SWP_EXCLUSIVE BIT(2)	/* software, swap entries only (SWAP-5); see swapops.h */
+#define _PAGE_SWP_EXCLUSIVE BIT(2)	/* software, swap entries only (SWAP-5) */
 #define _PAGE_NX	BIT(63)
 #define PTE_PFN_MASK	0x000ffffffffff000UL
 #define _PAGE_TABLE	(_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED | _PAGE_DIRTY)

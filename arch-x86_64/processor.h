@@ -7,9 +7,10 @@
 #include "arch-x86_64/percpu.h"
 
 /*
- * For loops that wait for another CPU. In QEMU's TCG each pause instruction takes the CPU's thread out of the
- * emulation and through QEMU's one big lock, which the CPU that is waited for may need (for its APIC) to get on.
- * Hence only every 256th call is a real pause; with all CPUs in one host thread that is what lets the others run.
+ * For loops that wait for another CPU. In QEMU's TCG each pause instruction takes the CPU's thread out of
+ * the emulation and through QEMU's one big lock, which the CPU that is waited for may need (for its APIC) to
+ * get on. Hence only every 256th call is a real pause; with all CPUs in one host thread that is what lets
+ * the others run.
  */
 DECLARE_PER_CPU(unsigned int, relax_count);	/* cpu.c */
 static inline void cpu_relax(void)

@@ -243,6 +243,13 @@ static void end_machine(void)
 		pause();
 }
 
+/* What busybox's poweroff, halt and reboot send to PID 1. */
+static void end_on_signal(int sig)
+{
+	sync();
+	reboot(sig == SIGTERM ? RB_AUTOBOOT : sig == SIGUSR1 ? RB_HALT_SYSTEM : RB_POWER_OFF);
+}
+
 /* A login shell with the console as its controlling terminal, so that Ctrl-C and Ctrl-Z work in it. */
 static pid_t start_shell(void)
 {
@@ -274,6 +281,9 @@ int main(int argc, char **argv)
 	if (batch)
 		end_machine();
 	unsetenv("KTAP_QUICK");
+	signal(SIGUSR1, end_on_signal);
+	signal(SIGUSR2, end_on_signal);
+	signal(SIGTERM, end_on_signal);
 	say("\nThis is a busybox shell. Try:  cat /proc/self/maps    ls /tests    poweroff\n"
 	    "Leave QEMU with Ctrl-A X.\n\n");
 	for (;;) {

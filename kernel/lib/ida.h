@@ -1,5 +1,5 @@
 /*
- * kernel/lib/ida.h - lowest-free id allocator: PIDs' numbers, MM IDs (MMID-2), minor numbers.
+ * kernel/lib/ida.h - lowest-free id allocator: the smallest number that nobody has.
  *
  * A bitmap that doubles as ids are needed; it is searched a word of 64 at a time from where free ids can
  * begin, so the usual allocation looks at one word. The caller provides the locking.

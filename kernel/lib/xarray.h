@@ -1,5 +1,5 @@
 /*
- * kernel/lib/xarray.h - a radix tree from unsigned long to pointers: page cache, swap cache, PID table.
+ * kernel/lib/xarray.h - a radix tree from unsigned long to pointers: page cache, PID table.
  *
  * Entries are pointers (4-byte aligned, not NULL) or "values" (xa_mk_value: 63 bits, e.g. swap entries).
  * 64 slots a node. The caller holds xa_lock (a spinlock) around changes; lookups are done under it as well.

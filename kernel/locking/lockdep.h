@@ -30,8 +30,9 @@ struct lock_class {
 struct task_struct;
 
 #ifndef RELEASE
-/* LOCK is about to be / was just acquired, by a caller at return address IP. READ: shared; TRY: cannot block. */
-void lock_acquire(struct lock_class *class, const void *lock, unsigned subclass, bool read, bool try, unsigned long ip);
+/* LOCK is about to be (TRY: was just) acquired, by a caller at return address IP. READ: shared. */
+void lock_acquire(struct lock_class *class, const void *lock, unsigned subclass, bool read, bool try,
+		  unsigned long ip);
 void lock_release(struct lock_class *class, const void *lock);
 bool lock_is_held(const void *lock);
 /* Complain if this context must not sleep. */
@@ -50,7 +51,10 @@ void lockdep_irq_exit(void);
 		panic("BUG LOCK %s:%d: %s is not held", __FILE__, __LINE__, #l);		\
 } while (0)
 #else
-static inline void lock_acquire(struct lock_class *c, const void *l, unsigned s, bool r, bool t, unsigned long ip) { (void)c; (void)l; (void)s; (void)r; (void)t; (void)ip; }
+static inline void lock_acquire(struct lock_class *c, const void *l, unsigned s, bool r, bool t, unsigned long ip)
+{
+	(void)c; (void)l; (void)s; (void)r; (void)t; (void)ip;
+}
 static inline void lock_release(struct lock_class *c, const void *l) { (void)c; (void)l; }
 static inline bool lock_is_held(const void *l) { (void)l; return true; }
 static inline void lockdep_assert_none_held(const char *w) { (void)w; }
@@ -62,7 +66,7 @@ static inline void lockdep_irq_exit(void) { }
 #define lockdep_assert_held(l) do { (void)(l); } while (0)
 #endif
 
-/* Boot-time demonstrations (lockdep_test.c): provoke each report once with demonstration classes, check it came. */
+/* Boot-time demonstrations (lockdep_test.c): provoke each report once with demo classes, check it came. */
 int lockdep_selftest(void);
 
 #endif

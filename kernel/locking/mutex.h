@@ -27,7 +27,8 @@ struct rw_semaphore {
 	struct lock_class *class;
 };
 
-#define __SLEEPLOCK_INIT(x, cls) { .wait_lock = { 0, -1, NULL }, .waiters = LIST_HEAD_INIT((x).waiters), .class = cls }
+#define __SLEEPLOCK_INIT(x, cls) \
+	{ .wait_lock = { 0, -1, NULL }, .waiters = LIST_HEAD_INIT((x).waiters), .class = cls }
 #define DEFINE_MUTEX(x)  struct mutex x = __SLEEPLOCK_INIT(x, __STATIC_CLASS(#x, LOCK_MUTEX))
 #define DECLARE_RWSEM(x) struct rw_semaphore x = __SLEEPLOCK_INIT(x, __STATIC_CLASS(#x, LOCK_RWSEM))
 #define mutex_init(m) mutex_init_class(m, __LOCK_CLASS(#m, LOCK_MUTEX))

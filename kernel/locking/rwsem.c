@@ -64,7 +64,7 @@ static __always_inline bool try_write(struct rw_semaphore *s)
 	return true;
 }
 
-/* Make W, the first of the queue, an owner if its kind fits what is held now, and unlink it. => wait_lock held */
+/* Make W, the first of the queue, an owner and unlink it, if its kind fits what is held. => wait_lock held */
 static bool admit(struct rw_semaphore *s, struct rwsem_waiter *w)
 {
 	long c = READ_ONCE(s->count), seen;

@@ -21,7 +21,8 @@ typedef struct spinlock {
 #define __LOCK_CLASS(str, k) ({ static struct lock_class __class = { .name = str, .kind = k }; &__class; })
 /* File scope only; may be preceded by static. */
 #define __STATIC_CLASS(str, k)	(&(struct lock_class){ .name = str, .kind = k })
-#define DEFINE_SPINLOCK(x) spinlock_t x = { .tickets = 0, .owner_cpu = -1, .class = __STATIC_CLASS(#x, LOCK_SPIN) }
+#define DEFINE_SPINLOCK(x) \
+	spinlock_t x = { .tickets = 0, .owner_cpu = -1, .class = __STATIC_CLASS(#x, LOCK_SPIN) }
 #define spin_lock_init(l) spin_lock_init_class(l, __LOCK_CLASS(#l, LOCK_SPIN))
 static inline void spin_lock_init_class(spinlock_t *l, struct lock_class *class)
 {

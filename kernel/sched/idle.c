@@ -15,7 +15,7 @@ static void idle_wait(void)
 	local_irq_disable();
 	if (!need_resched() && !idle_pull()) {
 		tick_nohz_idle_enter();
-		/* sti takes effect after hlt has begun: a wake-up that came since the test ends it at once. */
+		/* sti takes effect after hlt has begun: a wake-up since the test ends it at once. */
 		__asm__ volatile("sti; hlt" : : : "memory");
 	} else {
 		local_irq_enable();

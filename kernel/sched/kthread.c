@@ -1,5 +1,5 @@
 /*
- * kernel/sched/kthread.c - threads of the kernel itself: kswapd, khugepaged and their like.
+ * kernel/sched/kthread.c - threads of the kernel itself: oom_reaper, ksignald and their like.
  *
  * A kernel thread has no mm; it runs on whatever page tables are loaded. kthread_stop() asks it to end and
  * waits for the answer; a thread that ends by itself must not be stopped any more (hold a task reference to

@@ -24,7 +24,10 @@ struct timespec64 { s64 tv_sec; s64 tv_nsec; };		/* the user's layout too */
 u64 ktime_get(void);			/* monotonic (CLOCK_MONOTONIC, BOOTTIME) */
 u64 ktime_get_real(void);		/* since 1970 */
 void timekeeping_set_real(u64 ns);
-static inline u64 timespec_to_ns(const struct timespec64 *t) { return (u64)t->tv_sec * NSEC_PER_SEC + t->tv_nsec; }
+static inline u64 timespec_to_ns(const struct timespec64 *t)
+{
+	return (u64)t->tv_sec * NSEC_PER_SEC + t->tv_nsec;
+}
 static inline struct timespec64 ns_to_timespec(u64 ns)
 {
 	return (struct timespec64){ .tv_sec = ns / NSEC_PER_SEC, .tv_nsec = ns % NSEC_PER_SEC };
@@ -45,7 +48,7 @@ struct hrtimer {
 	u64 expires;			/* monotonic ns */
 	void (*fn)(struct hrtimer *t);
 	int cpu;			/* base it is queued on; -1: not queued */
-	u32 used;			/* CPUs whose bases it has been on since it was last known to be idle */
+	u32 used;			/* CPUs whose bases it was on since it was last known to be idle */
 };
 /* Set up, once; start at the monotonic time EXPIRES; cancel. */
 void hrtimer_init(struct hrtimer *t, void (*fn)(struct hrtimer *t));

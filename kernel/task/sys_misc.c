@@ -9,6 +9,7 @@
 #include "arch-x86_64/uaccess.h"
 #include "kernel/lib/err.h"
 #include "kernel/lib/string.h"
+#include "kernel/locking/mutex.h"
 #include "kernel/task/internal.h"
 #include "kernel/task/syscall.h"
 #include "mm/gfp.h"
@@ -315,6 +316,8 @@ SYSCALL_DEFINE3(setpriority, int, which, int, who, int, nice)
 #define REBOOT_CAD_ON		0x89abcdef
 #define REBOOT_CAD_OFF		0
 
+static DEFINE_MUTEX(reboot_mutex);	/* the machine ends once, by one task */
+
 SYSCALL_DEFINE4(reboot, u32, magic1, u32, magic2, u32, cmd, void __user *, arg)
 {
 	if (!capable(CAP_SYS_ADMIN))
@@ -323,12 +326,15 @@ SYSCALL_DEFINE4(reboot, u32, magic1, u32, magic2, u32, cmd, void __user *, arg)
 		return -EINVAL;
 	switch (cmd) {
 	case REBOOT_RESTART:
+		mutex_lock(&reboot_mutex);
 		pr_emerg("reboot: Restarting system\n");
 		machine_restart();
 	case REBOOT_HALT:
+		mutex_lock(&reboot_mutex);
 		pr_emerg("reboot: System halted\n");
 		machine_power_off();
 	case REBOOT_POWER_OFF:
+		mutex_lock(&reboot_mutex);
 		pr_emerg("reboot: Power down\n");
 		machine_power_off();
 	case REBOOT_CAD_ON:

@@ -214,6 +214,8 @@ TEST(three_generations_count_three)
 TEST(fork_of_64_mib_takes_only_page_tables)
 {
 	size_t n = 64 << 20;
+	if (ktap_number("/proc/meminfo", "MemAvailable") < 100000)
+		SKIP("too little memory");
 	char *p = anon(n);
 	memset(p, 1, n);
 	struct turns t;
