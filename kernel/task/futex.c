@@ -237,6 +237,13 @@ static long futex_wait_restart(struct restart_block *r)
 
 /* ---- Two futexes at once ---- */
 
+static int get_two_keys(u32 __user *uaddr1, u32 __user *uaddr2, bool shared, struct futex_key *k1, struct futex_key *k2)
+{
+	int err = get_futex_key(uaddr1, shared, k1);
+
+	return err ? err : get_futex_key(uaddr2, shared, k2);
+}
+
 static void lock_two(struct futex_bucket *a, struct futex_bucket *b)
 {
 	if (a > b)
@@ -286,9 +293,7 @@ static long futex_requeue(u32 __user *uaddr1, u32 __user *uaddr2, bool shared, i
 
 	if (nr_wake < 0 || nr_requeue < 0)
 		return -EINVAL;
-	ret = get_futex_key(uaddr1, shared, &k1);
-	if (!ret)
-		ret = get_futex_key(uaddr2, shared, &k2);
+	ret = get_two_keys(uaddr1, uaddr2, shared, &k1, &k2);
 	if (ret)
 		return ret;
 	b1 = hash_key(&k1);
@@ -345,9 +350,7 @@ static long futex_wake_op(u32 __user *uaddr1, u32 __user *uaddr2, bool shared, i
 	long ret = decode_wake_op(enc, &w);
 
 	if (!ret)
-		ret = get_futex_key(uaddr1, shared, &k1);
-	if (!ret)
-		ret = get_futex_key(uaddr2, shared, &k2);
+		ret = get_two_keys(uaddr1, uaddr2, shared, &k1, &k2);
 	if (ret)
 		return ret;
 	b1 = hash_key(&k1);

@@ -174,6 +174,8 @@ extern pid_t last_pid;			/* for /proc/loadavg */
 void transfer_pid(struct task_struct *from, struct task_struct *to, enum pid_type type);
 void exchange_pids(struct task_struct *a, struct task_struct *b);
 int pidfd_create(struct pid *pid, unsigned int flags);
+/* As pidfd_get_pid(); *FLAGS becomes the f_flags of the descriptor's file. */
+struct pid *pidfd_get_pid_flags(int fd, unsigned int *flags);
 
 /* ---- misc ---- */
 extern char utsname_nodename[65], utsname_domainname[65];

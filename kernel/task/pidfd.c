@@ -60,11 +60,12 @@ int pidfd_create(struct pid *pid, unsigned int flags)
 	return fd;
 }
 
-struct pid *pidfd_get_pid(int fd)
+struct pid *pidfd_get_pid_flags(int fd, unsigned int *flags)
 {
 	struct pid *pid = ERR_PTR(-EBADF);
 	struct file *f;
 
+	*flags = 0;
 	if (fd == PIDFD_SELF_THREAD || fd == PIDFD_SELF_THREAD_GROUP) {
 		spin_lock(&tasklist_lock);
 		pid = fd == PIDFD_SELF_THREAD ? current->thread_pid : current->signal->pids[PIDTYPE_TGID];
@@ -75,10 +76,19 @@ struct pid *pidfd_get_pid(int fd)
 	f = fget(fd);
 	if (!f)
 		return pid;
-	if (f->f_op == &pidfd_fops)
+	if (f->f_op == &pidfd_fops) {
 		pid = get_pid(f->private_data);
+		*flags = f->f_flags;
+	}
 	fput(f);
 	return pid;
+}
+
+struct pid *pidfd_get_pid(int fd)
+{
+	unsigned int flags;
+
+	return pidfd_get_pid_flags(fd, &flags);
 }
 
 SYSCALL_DEFINE2(pidfd_open, pid_t, nr, unsigned int, flags)

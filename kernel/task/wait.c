@@ -44,6 +44,7 @@ struct wait_opts {
 	int status;			/* as wait4 gives it */
 	int cause, code;		/* si_code, si_status */
 	struct rusage_k rusage;
+	bool nonblock;			/* WNOHANG only because the pidfd is O_NONBLOCK */
 	bool candidates;		/* somebody could still change his state */
 	struct task_struct *release;	/* reaped by us: release when no lock is held */
 };
@@ -252,6 +253,8 @@ SYSCALL_DEFINE4(wait4, pid_t, upid, int __user *, status, int, options, struct r
 /* Whom waitid(2) asks for. 0, or -errno; wo->pid is a reference (NULL: any, or one that does not exist). */
 static int waitid_target(struct wait_opts *wo, int which, pid_t id)
 {
+	unsigned int f_flags;
+
 	switch (which) {
 	case P_ALL:
 		wo->type = PIDTYPE_MAX;
@@ -274,9 +277,14 @@ static int waitid_target(struct wait_opts *wo, int which, pid_t id)
 		wo->type = PIDTYPE_PID;
 		if (id < 0)
 			return -EINVAL;
-		wo->pid = pidfd_get_pid(id);
+		wo->pid = pidfd_get_pid_flags(id, &f_flags);
 		if (IS_ERR(wo->pid))
 			return PTR_ERR(wo->pid);
+		/* A non-blocking pidfd: with nothing to report the answer is EAGAIN. */
+		if ((f_flags & O_NONBLOCK) && !(wo->flags & WNOHANG)) {
+			wo->flags |= WNOHANG;
+			wo->nonblock = true;
+		}
 		return 0;
 	}
 	return -EINVAL;
@@ -299,6 +307,8 @@ SYSCALL_DEFINE5(waitid, int, which, pid_t, id, siginfo_t __user *, uinfo, int, o
 		return ret;
 	ret = wo.type == PIDTYPE_MAX || wo.pid ? do_wait(&wo) : -ECHILD;
 	put_pid(wo.pid);
+	if (!ret && wo.nonblock)
+		ret = -EAGAIN;
 	if (ret < 0)
 		return ret;
 	memset(&info, 0, sizeof(info));

@@ -14,7 +14,7 @@ ifeq ($(WERROR),1)
 HOST_CFLAGS += -Werror
 endif
 
-HOST_SRC := $(addprefix kernel/lib/,string.c vsprintf.c rbtree.c interval_tree.c xarray.c ida.c sort.c cpio.c)
+HOST_SRC := $(addprefix kernel/lib/,string.c vsprintf.c rbtree.c interval_tree.c xarray.c cpio.c)
 HOST_TESTS := $(patsubst tests/host/%.c,$(O)/host/%,$(wildcard tests/host/test_*.c))
 HOST_OBJ := $(HOST_SRC:%.c=$(O)/host/obj/%.o) $(O)/host/obj/tests/host/harness.o
 

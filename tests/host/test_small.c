@@ -1,36 +1,10 @@
 /*
- * tests/host/test_small.c - sort, bitmaps and hashes.
+ * tests/host/test_small.c - bitmaps and hashes.
  */
 #include <string.h>
 #include "tests/host/harness.h"
 #include "kernel/lib/bitmap.h"
 #include "kernel/lib/hash.h"
-#include "kernel/lib/sort.h"
-
-struct triple { char c[3]; };
-
-static int compare(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct triple));
-}
-
-HTEST(sort_equals_qsort)
-{
-	static struct triple ours[500], theirs[500];
-
-	for (int round = 0; round < 300; round++) {
-		size_t n = rnd_below(ARRAY_SIZE(ours) + 1);
-		int spread = rnd_below(100) + 1;
-
-		for (size_t i = 0; i < n; i++)
-			for (int j = 0; j < 3; j++)
-				ours[i].c[j] = rnd_below(spread);
-		memcpy(theirs, ours, sizeof(ours));
-		sort(ours, n, sizeof(ours[0]), compare);
-		qsort(theirs, n, sizeof(theirs[0]), compare);
-		EXPECT(!memcmp(ours, theirs, n * sizeof(ours[0])));
-	}
-}
 
 HTEST(bitmap_searches)
 {

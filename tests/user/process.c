@@ -410,6 +410,24 @@ TEST(pidfd_polls_readable_at_exit)
 	EXPECT_ERR(syscall(SYS_pidfd_open, getpid(), 1), EINVAL);
 }
 
+TEST(waitid_by_nonblocking_pidfd_gives_eagain)
+{
+	siginfo_t info;
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	int fd = OK(syscall(SYS_pidfd_open, pid, O_NONBLOCK));
+	EXPECT_ERR(waitid(P_PIDFD, fd, &info, WEXITED), EAGAIN);
+	EXPECT_EQ(waitid(P_PIDFD, fd, &info, WEXITED | WNOHANG), 0);
+	OK(kill(pid, SIGKILL));
+	struct pollfd p = { fd, POLLIN, 0 };
+	EXPECT_EQ(poll(&p, 1, 5000), 1);
+	EXPECT_EQ(waitid(P_PIDFD, fd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_status, SIGKILL);
+}
+
 TEST(comm_is_set_and_inherited)
 {
 	char name[16] = "";
