@@ -168,6 +168,9 @@ static int setup_rt_frame(struct ksignal *ksig, struct pt_regs *regs)
 	struct rt_sigframe f = { .pretcode = (u64)ksig->ka.restorer };
 	unsigned long frame, fpstate;
 
+	/* An ip that is not canonical would fault in our iretq, not in the program. */
+	if ((u64)ksig->ka.handler >= TASK_SIZE_MAX)
+		return -EFAULT;
 	if (!(ksig->ka.flags & SA_RESTORER) || !place_frame(ksig, regs, &frame, &fpstate))
 		return -EFAULT;
 	if (save_fpstate((char __user *)fpstate))
@@ -358,7 +361,7 @@ SYSCALL_DEFINE0(rt_sigreturn)
 	struct rt_sigframe __user *frame = (struct rt_sigframe __user *)(regs->sp - 8);
 	struct ucontext uc;
 
-	if (copy_from_user(&uc, &frame->uc, sizeof(uc)))
+	if (copy_from_user(&uc, &frame->uc, sizeof(uc)) || uc.mcontext.ip >= TASK_SIZE_MAX)
 		goto bad;
 	set_current_blocked(uc.sigmask);
 	restore_regs(regs, &uc.mcontext);

@@ -154,7 +154,7 @@ struct mm_struct {
 	struct task_struct *owner;	/* some task of the process; for the OOM killer */
 	struct list_head mmlist;	/* all user mms (mm_list_lock): check, swapoff, lists */
 	int oom_score_adj;
-	atomic_t tlb_flush_pending;
+	atomic_t tlb_flush_pending;	/* a: zaps that have not flushed yet (mmu_gather.c) */
 };
 #define MMF_OOM_SKIP	1	/* reaped: not again a victim (RCL-31) */
 #define MMF_DISABLE_THP	2	/* prctl; inherited */

@@ -125,7 +125,7 @@ unsigned long get_unmapped_area(struct file *file, unsigned long addr, unsigned 
 	if (len > TASK_SIZE_MAX)
 		return -ENOMEM;
 	addr = choose_address(file, addr, len, flags);
-	if (IS_ERR_VALUE(addr))
+	if (!(flags & MAP_FIXED) && IS_ERR_VALUE(addr))
 		return addr;
 	if (addr > TASK_SIZE_MAX - len)
 		return -ENOMEM;
@@ -295,11 +295,34 @@ static bool accountable_mapping(vm_flags_t flags)
 	return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
 }
 
+/*
+ * A shared mapping that may be written is about to be made: keep F_SEAL_WRITE out until its VMA counts, or be
+ * kept out by it. 0 with *MAPPING to be counted down (or NULL), or -EPERM.
+ */
+static int hold_writable(const struct map_request *r, struct address_space **mapping)
+{
+	struct address_space *m;
+	int c, seen;
+
+	if (!r->file || (r->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
+		return 0;
+	m = r->file->f_inode->i_mapping;
+	for (c = atomic_read(&m->i_mmap_writable); c >= 0; c = seen) {
+		seen = atomic_cmpxchg(&m->i_mmap_writable, c, c + 1);
+		if (seen == c) {
+			*mapping = m;
+			return 0;
+		}
+	}
+	return -EPERM;
+}
+
 /* => mmap lock held for write */
 static unsigned long mmap_region(struct mm_struct *mm, struct map_request *r)
 {
 	unsigned long mapped = count_mapped_pages(mm, r->addr, r->addr + r->len);
 	unsigned long pages = r->len >> PAGE_SHIFT;
+	struct address_space *writable = NULL;
 	struct vm_area_struct *vma;
 	long charged = 0;
 	int err;
@@ -314,6 +337,9 @@ static unsigned long mmap_region(struct mm_struct *mm, struct map_request *r)
 	}
 	if (!mapped && extend_neighbour(mm, r))
 		goto account;
+	err = hold_writable(r, &writable);
+	if (err)
+		goto out_charge;
 	vma = prepare_vma(mm, r);
 	err = (int)PTR_ERR(vma);
 	if (IS_ERR(vma))
@@ -325,6 +351,8 @@ static unsigned long mmap_region(struct mm_struct *mm, struct map_request *r)
 		goto out_charge;
 	}
 	merge_or_link(mm, vma);
+	if (writable)
+		atomic_dec(&writable->i_mmap_writable);
 account:
 	vm_stat_account(mm, r->flags, (long)pages);
 	if (r->flags & VM_LOCKED)
@@ -332,6 +360,8 @@ account:
 	return r->addr;
 
 out_charge:
+	if (writable)
+		atomic_dec(&writable->i_mmap_writable);
 	vm_unacct_memory(charged);
 	return err;
 }

@@ -25,6 +25,7 @@ void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm)
 	tlb->nr = 0;
 	tlb->max = MMU_GATHER_LOCAL;
 	reset_range(tlb);
+	atomic_inc(&mm->tlb_flush_pending);
 }
 
 bool __tlb_grow(struct mmu_gather *tlb)
@@ -88,7 +89,16 @@ void tlb_remove_table(struct mmu_gather *tlb, struct page *table, unsigned long 
 
 void tlb_finish_mmu(struct mmu_gather *tlb)
 {
+	/*
+	 * Another zap may have cleared entries of our range and not flushed them yet: we found them empty, but
+	 * our caller must not return while a CPU can still use them.
+	 */
+	if (!tlb->fullmm && atomic_read(&tlb->mm->tlb_flush_pending) > 1) {
+		tlb->start = 0;
+		tlb->end = TLB_FLUSH_ALL;
+	}
 	tlb_flush_mmu(tlb);
+	atomic_dec(&tlb->mm->tlb_flush_pending);
 	if (tlb->batch != tlb->local)
 		free_page(tlb->batch);
 }

@@ -315,6 +315,8 @@ static unsigned long mremap_to(struct remap *r)
 		if (err)
 			return err;
 		vma = vma_lookup(r->mm, r->addr);	/* it may have been split just now */
+		if (!vma)
+			return -EFAULT;		/* old_len 0, new_addr == addr: it was what made room */
 	}
 	return move_vma(vma, r);
 }

@@ -33,6 +33,8 @@ static int panic_on_oom, oom_kill_allocating_task, oom_dump_tasks = 1;
 /* L: oom_lock */
 static DEFINE_MUTEX(oom_lock);
 static struct mm_struct *victim_mm;	/* L: counted reference; NULL: nobody is on the way out */
+static pid_t victim_pid;		/* L: for the reaper's messages */
+static char victim_comm[TASK_COMM_LEN];	/* L */
 
 /* ---- How bad is a process? (RCL-30) ---- */
 
@@ -187,15 +189,19 @@ static int oom_reaper(void *unused)
 	return 0;
 }
 
-/* One at a time is enough: there is one victim at a time, and the next waits for this one's MMF_OOM_SKIP. */
-static void queue_reaper(struct mm_struct *mm, const struct task_struct *victim)
+/*
+ * One at a time is enough: there is one victim at a time, and the next waits for this one's MMF_OOM_SKIP. If
+ * the reaper still sleeps over one that went by itself, victim_pending() tries again.
+ * => oom_lock held
+ */
+static void queue_reaper(void)
 {
 	spin_lock(&reaper_lock);
 	if (!to_reap.mm) {
-		mmgrab(mm);
-		to_reap.pid = victim->tgid;
-		memcpy(to_reap.comm, victim->comm, TASK_COMM_LEN);
-		to_reap.mm = mm;
+		mmgrab(victim_mm);
+		to_reap.pid = victim_pid;
+		memcpy(to_reap.comm, victim_comm, TASK_COMM_LEN);
+		to_reap.mm = victim_mm;
 	}
 	spin_unlock(&reaper_lock);
 	wake_up(&reaper_wait);
@@ -264,8 +270,10 @@ static void oom_kill_process(struct task_struct *victim, const char *why)
 		       victim->signal->oom_score_adj);
 	}
 	if (mm) {
-		queue_reaper(mm, victim);
 		victim_mm = mm;		/* our count is its */
+		victim_pid = victim->tgid;
+		memcpy(victim_comm, victim->comm, TASK_COMM_LEN);
+		queue_reaper();
 	}
 }
 
@@ -274,8 +282,10 @@ static bool victim_pending(void)
 {
 	if (!victim_mm)
 		return false;
-	if (!test_bit(MMF_OOM_SKIP, &victim_mm->flags))
+	if (!test_bit(MMF_OOM_SKIP, &victim_mm->flags)) {
+		queue_reaper();
 		return true;
+	}
 	mmdrop(victim_mm);
 	victim_mm = NULL;
 	return false;

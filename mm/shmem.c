@@ -558,6 +558,15 @@ static long punch_hole(struct inode *inode, loff_t off, loff_t len)
 	return 0;
 }
 
+/* May the file become SIZE bytes long? Beyond RLIMIT_FSIZE: SIGXFSZ and -EFBIG. => i_rwsem */
+static int newsize_allowed(struct inode *inode, loff_t size)
+{
+	if (size <= inode->i_size || (u64)size <= rlimit(RLIMIT_FSIZE))
+		return 0;
+	send_sig(SIGXFSZ, current, 0);
+	return -EFBIG;
+}
+
 static long shmem_fallocate(struct file *file, int mode, loff_t off, loff_t len)
 {
 	struct inode *inode = file->f_inode;
@@ -570,9 +579,10 @@ static long shmem_fallocate(struct file *file, int mode, loff_t off, loff_t len)
 		err = punch_hole(inode, off, len);
 		goto out;
 	}
-	if (off + len > inode->i_size && !(mode & 1) && (inode->i_seals & F_SEAL_GROW))
+	err = newsize_allowed(inode, off + len);
+	if (!err && off + len > inode->i_size && !(mode & 1) && (inode->i_seals & F_SEAL_GROW))
 		err = -EPERM;
-	else if (si->max_blocks && stop - first > si->max_blocks)
+	else if (!err && si->max_blocks && stop - first > si->max_blocks)
 		err = -ENOSPC;
 	for (pgoff_t i = first; i < stop && !err; i++) {
 		struct folio *f;

@@ -77,6 +77,10 @@ static void set_up(void)
 	mount_one("debugfs", "/sys/kernel/debug", NULL);
 	mount_one("tmpfs", "/tmp", "mode=1777");
 	mount_one("tmpfs", "/dev/shm", "mode=1777");
+	/* What shells expect of /dev (process substitution opens /dev/fd/N); where they are already, nothing happens. */
+	if (symlink("/proc/self/fd", "/dev/fd") || symlink("fd/0", "/dev/stdin") ||
+	    symlink("fd/1", "/dev/stdout") || symlink("fd/2", "/dev/stderr"))
+		errno = 0;
 	/* The console may have been missing until /dev was there. */
 	if (fcntl(0, F_GETFD) == -1) {
 		int fd = open("/dev/console", O_RDWR);

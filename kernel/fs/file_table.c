@@ -120,7 +120,9 @@ struct files_struct *dup_fd(struct files_struct *old)
 	atomic_set(&new->count, 1);
 	spin_lock_init(&new->lock);
 	for (;;) {
+		spin_lock(&old->lock);	/* another thread may be replacing the bitmap */
 		n = highest_used(old);
+		spin_unlock(&old->lock);
 		if (!table_alloc(new, n)) {
 			kfree(new);
 			return NULL;

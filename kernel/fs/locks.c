@@ -212,6 +212,8 @@ static int to_lock(struct file *f, const struct flock *u, struct file_lock *l)
 	if (u->l_start > OFFSET_MAX - base)
 		return -EOVERFLOW;
 	base += u->l_start;
+	if (base < 0)
+		return -EINVAL;
 	*l = (struct file_lock){ .owner = current->files, .record = true, .type = u->l_type,
 				 .pid = current->tgid, .file = f };
 	l->start = base;
@@ -258,9 +260,13 @@ long fcntl_getlk(struct file *f, void __user *arg)
 	spin_lock(&file_lock_lock);
 	c = find_conflict(f->f_inode, &l);
 	u.l_type = F_UNLCK;
-	if (c)
-		u = (struct flock){ .l_type = c->type, .l_start = c->start, .l_pid = c->pid,
-				    .l_len = c->end == OFFSET_MAX ? 0 : c->end - c->start + 1 };
+	if (c) {	/* field by field: the gaps of U keep what the user had there */
+		u.l_type = c->type;
+		u.l_whence = 0;
+		u.l_start = c->start;
+		u.l_len = c->end == OFFSET_MAX ? 0 : c->end - c->start + 1;
+		u.l_pid = c->pid;
+	}
 	spin_unlock(&file_lock_lock);
 	return copy_to_user(arg, &u, sizeof(u)) ? -EFAULT : 0;
 }

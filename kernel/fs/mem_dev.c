@@ -220,7 +220,9 @@ static int mem_dev_init(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(mem_devices); i++) {
 		register_chrdev(1, mem_devices[i].minor, 1, mem_devices[i].fops, NULL);
-		devtmpfs_create(mem_devices[i].name, S_IFCHR | 0666, MKDEV(1, mem_devices[i].minor));
+		/* Everybody may use them, but only root writes to the log. */
+		devtmpfs_create(mem_devices[i].name, S_IFCHR | (mem_devices[i].minor == DEV_KMSG ? 0644 : 0666),
+				MKDEV(1, mem_devices[i].minor));
 	}
 	return 0;
 }

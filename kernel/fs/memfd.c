@@ -32,7 +32,7 @@ static long add_seals(struct file *f, unsigned int seals)
 		seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 	if (inode->i_seals & F_SEAL_SEAL)
 		err = -EPERM;
-	else if ((seals & F_SEAL_WRITE) && atomic_read(&inode->i_data.i_mmap_writable) > 0)
+	else if ((seals & F_SEAL_WRITE) && atomic_cmpxchg(&inode->i_data.i_mmap_writable, 0, -1) > 0)
 		err = -EBUSY;
 	else
 		inode->i_seals |= seals;

@@ -629,7 +629,13 @@ static int vfs_unlink(struct path *dir, struct dentry *victim, bool slash)
 	err = may_delete(dir, victim, false);
 	if (err)
 		return err;
-	return di->i_op->unlink ? di->i_op->unlink(di, victim) : -EPERM;
+	if (!di->i_op->unlink)
+		return -EPERM;
+	/* Its other names may be in other directories: i_nlink needs a lock of its own. */
+	down_write_nested(&victim->d_inode->i_rwsem, 1);
+	err = di->i_op->unlink(di, victim);
+	up_write(&victim->d_inode->i_rwsem);
+	return err;
 }
 
 /* => DIR's i_rwsem for write. The victim's lock keeps others from creating in it while it dies. */
@@ -757,7 +763,7 @@ static int vfs_rename(struct path *olddir, struct dentry *old, struct path *newd
 		      unsigned int flags)
 {
 	struct inode *odi = olddir->dentry->d_inode, *ndi = newdir->dentry->d_inode, *target = new->d_inode;
-	bool replace_dir = target && S_ISDIR(target->i_mode) && !(flags & RENAME_EXCHANGE);
+	bool replace = target && !(flags & RENAME_EXCHANGE);
 	int err;
 
 	if (target == old->d_inode)
@@ -772,13 +778,13 @@ static int vfs_rename(struct path *olddir, struct dentry *old, struct path *newd
 		return err;
 	if (!odi->i_op->rename)
 		return -EPERM;
-	if (replace_dir) {
+	if (replace) {	/* loses a name, as in vfs_unlink() or vfs_rmdir() */
 		down_write_nested(&target->i_rwsem, 2);
-		err = d_empty(new) ? 0 : -ENOTEMPTY;
+		err = S_ISDIR(target->i_mode) && !d_empty(new) ? -ENOTEMPTY : 0;
 	}
 	if (!err)
 		err = odi->i_op->rename(odi, old, ndi, new, flags);
-	if (replace_dir)
+	if (replace)
 		up_write(&target->i_rwsem);
 	return err;
 }

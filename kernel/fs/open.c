@@ -8,6 +8,7 @@
  * sleep.
  */
 #include "kernel/fs/internal.h"
+#include "arch-x86_64/tlbflush.h"
 #include "arch-x86_64/uaccess.h"
 #include "kernel/task/signal.h"
 #include "kernel/task/syscall.h"
@@ -209,7 +210,8 @@ static struct file *open_path(const struct path *p, int flags, bool created)
 	f = dentry_open(p, flags);
 	if (IS_ERR(f) || !(flags & O_TRUNC) || created || !S_ISREG(p->dentry->d_inode->i_mode))
 		return f;
-	err = do_truncate(p, 0);
+	/* O_RDONLY | O_TRUNC does not count as a writer, but must not cut a running program either. */
+	err = atomic_read(&p->dentry->d_inode->i_writecount) < 0 ? -ETXTBSY : do_truncate(p, 0);
 	if (!err)
 		return f;
 	fput(f);
@@ -785,6 +787,7 @@ static void restore_ids(const struct cred *old)
 	spin_lock(&current->alloc_lock);
 	current->cred = old;
 	spin_unlock(&current->alloc_lock);
+	tlb_remove_table_sync();	/* a signal may be counted by TMP just now: see commit_creds() */
 	put_cred(tmp);
 }
 

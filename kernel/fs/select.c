@@ -80,6 +80,7 @@ static void poll_queue(struct poll_table *pt, wait_queue_head_t *wq)
 	e->file = set->file;
 	get_file(e->file);
 	add_wait_queue(wq, &e->wait);
+	smp_mb();	/* in the queue before the file is asked; pairs with waitqueue_active() */
 }
 
 static void set_init(struct poll_wait_set *set)

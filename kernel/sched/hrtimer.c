@@ -139,7 +139,7 @@ bool hrtimer_cancel(struct hrtimer *t)
 		if (running)
 			cpu_relax();
 	} while (running);
-	t->used = 0;
+	/* USED stays: somebody else may be starting T just now, and the next cancel must find it. */
 	return was_pending;
 }
 

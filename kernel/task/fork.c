@@ -179,6 +179,7 @@ static struct task_struct *dup_task_struct(struct task_struct *parent)
 	t->vfork_done = NULL;
 	t->pdeath_signal = 0;
 	t->wchan = NULL;
+	memset(t->inside, 0, sizeof(t->inside));	/* the parent is inside fork, the child is not */
 	return t;
 }
 

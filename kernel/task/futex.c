@@ -272,9 +272,12 @@ static int requeue_locked(struct futex_bucket *from, struct futex_bucket *to, co
 		if (done < nr_wake) {
 			wake_futex(q);
 		} else if (done < nr_wake + nr_requeue) {
-			list_del(&q->list);
-			q->key = *k2;
-			queue_locked(to, q);
+			/* One key: moved to the end of its own list, Q would be met again and again. */
+			if (!key_equal(k1, k2)) {
+				list_del(&q->list);
+				q->key = *k2;
+				queue_locked(to, q);
+			}
 		} else {
 			break;
 		}

@@ -660,12 +660,14 @@ void force_sig_fault(int sig, int code, void __user *addr)
 
 static void child_info(siginfo_t *info, struct task_struct *t, int sig)
 {
+	const struct cred *c = get_task_cred(t);	/* T may be running and changing its ids */
 	u64 ut, st, sum;
 
 	memset(info, 0, sizeof(*info));
 	info->si_signo = sig;
 	info->k.pid = t->pid;
-	info->k.uid = t->cred->uid;
+	info->k.uid = c->uid;
+	put_cred(c);
 	thread_group_cputime(t, &ut, &st, &sum);
 	info->k.utime = ns_to_clock_t(ut);
 	info->k.stime = ns_to_clock_t(st);

@@ -365,10 +365,13 @@ SYSCALL_DEFINE4(pidfd_send_signal, int, fd, int, sig, const siginfo_t __user *, 
 	if (IS_ERR(pid))
 		return PTR_ERR(pid);
 	if (uinfo) {
+		int signo = 0;
+
+		/* Not a second copy of INFO: what was checked is what is sent. */
 		err = copy_user_info(&info, uinfo, sig, pid->nr);
-		if (!err && copy_from_user(&info, uinfo, sizeof(info)))
+		if (!err && get_user(signo, &uinfo->si_signo))
 			err = -EFAULT;
-		if (!err && info.si_signo != sig)
+		if (!err && signo != sig)
 			err = -EINVAL;
 	} else {
 		user_info(&info, sig, SI_USER);

@@ -64,6 +64,7 @@ struct sysinfo_k {
 	s64 uptime;
 	u64 loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap;
 	u16 procs, pad;
+	u32 pad2;			/* named, so that it is cleared: the structure is copied out whole */
 	u64 totalhigh, freehigh;
 	u32 mem_unit;
 	char _f[4];

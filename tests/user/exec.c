@@ -335,6 +335,7 @@ TEST(writing_a_running_program_is_etxtbsy)
 	close(fds[1]);
 	read(fds[0], &c, 1);
 	EXPECT_ERR(open("sleep", O_WRONLY), ETXTBSY);
+	EXPECT_ERR(open("sleep", O_RDONLY | O_TRUNC), ETXTBSY);
 	kill(pid, SIGKILL);
 	EXPECT_STATUS(pid, SIGKILL);
 	OK(open("sleep", O_WRONLY));

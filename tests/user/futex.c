@@ -98,6 +98,18 @@ TEST(requeue_moves_waiters)
 		pthread_join(t[i], NULL);
 }
 
+TEST(requeue_onto_itself_ends)
+{
+	pthread_t t[3];
+	start_waiters(t, 3, waiter);
+	double began = ktap_now();
+	EXPECT_EQ(futex(&word, CMP_REQUEUE | PRIVATE, 0, (void *)0x7fffffff, &word, 0), 3);
+	EXPECT_LT(ktap_now() - began, 1.0);
+	EXPECT_EQ(futex(&word, WAKE | PRIVATE, 10, NULL, NULL, 0), 3);
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+}
+
 TEST(wake_op_works_on_both_words)
 {
 	pthread_t t[2];

@@ -472,6 +472,17 @@ static int others_see(int fd, long start, long len, struct flock *out)
 	return out->l_type;
 }
 
+TEST(record_locks_before_the_file_are_refused)
+{
+	int fd = OK(open("locked0", O_RDWR | O_CREAT, 0600));
+	struct flock l = { .l_type = F_WRLCK, .l_start = LONG_MIN, .l_len = -1 };
+	EXPECT_ERR(fcntl(fd, F_SETLK, &l), EINVAL);
+	l.l_start = -1;
+	l.l_len = 10;
+	EXPECT_ERR(fcntl(fd, F_SETLK, &l), EINVAL);
+	close(fd);
+}
+
 TEST(record_locks)
 {
 	int fd = memfile();

@@ -134,6 +134,7 @@ TEST(file_size_limit)
 		EXPECT_EQ(write(fd, block, 5000), 1000);
 		signal(SIGXFSZ, SIG_IGN);
 		EXPECT_ERR(write(fd, block, 1), EFBIG);
+		EXPECT_ERR(fallocate(fd, 0, 0, 7000), EFBIG);
 		signal(SIGXFSZ, SIG_DFL);
 		if (ktap_failed)
 			ktap_exit();

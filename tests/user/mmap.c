@@ -276,6 +276,13 @@ TEST(mremap_zero_length_doubles_a_shared_mapping)
 	EXPECT_EQ(p[0], 'z');
 }
 
+TEST(mremap_zero_length_onto_itself)
+{
+	char *p = OK(mmap(NULL, 2 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	EXPECT_ERR(mremap(p, 0, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p), EFAULT);
+	EXPECT_ERR(mmap((void *)-512L, PAGE, RW, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
+}
+
 TEST(mremap_dontunmap)
 {
 	fixed(AT, 2 * PAGE, RW);

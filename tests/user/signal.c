@@ -209,6 +209,30 @@ TEST(segv_of_kernel_and_non_canonical_addresses)
 	EXPECT_EQ(seen_addr, NULL);
 }
 
+static void return_to_nowhere(int sig, siginfo_t *info, void *uc)
+{
+	((ucontext_t *)uc)->uc_mcontext.gregs[REG_RIP] = (greg_t)0x8000000000000000;
+}
+
+TEST(non_canonical_handler_or_return_address_is_segv)
+{
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		signal(SIGUSR1, (void (*)(int))0x8000000000000000);
+		raise(SIGUSR1);
+		ktap_exit();
+	}
+	EXPECT_STATUS(pid, SIGSEGV);
+	pid = ktap_fork();
+	if (!pid) {
+		struct sigaction sa = { .sa_sigaction = return_to_nowhere, .sa_flags = SA_SIGINFO };
+		sigaction(SIGUSR1, &sa, NULL);
+		raise(SIGUSR1);
+		ktap_exit();
+	}
+	EXPECT_STATUS(pid, SIGSEGV);
+}
+
 TEST(execution_of_data_is_accerr)
 {
 	char *p = OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -668,4 +692,17 @@ TEST(storm_of_signals)
 	EXPECT_TRUE(x > 1);
 	EXPECT_GT(seen, 0);
 	EXPECT_EQ(status, 0);
+}
+
+TEST(pidfd_send_signal_checks_what_it_sends)
+{
+	siginfo_t info = { .si_signo = SIGUSR2, .si_code = SI_QUEUE };
+	int fd = OK(syscall(434 /* pidfd_open */, getppid(), 0));
+	EXPECT_ERR(syscall(424, fd, SIGUSR1, &info, 0), EINVAL);
+	EXPECT_ERR(syscall(424, fd, SIGUSR1, (void *)8, 0), EFAULT);
+	info.si_signo = SIGUSR1;
+	info.si_code = SI_KERNEL;
+	EXPECT_ERR(syscall(424, fd, SIGUSR1, &info, 0), EPERM);
+	EXPECT_EQ(syscall(424, fd, 0, NULL, 0), 0);
+	close(fd);
 }

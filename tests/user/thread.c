@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 
 static __thread int mine = 5;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -98,6 +99,65 @@ TEST(condition_variables_hand_over)
 	pthread_join(a, NULL);
 	pthread_join(b, NULL);
 	EXPECT_EQ(shared, 1000);
+}
+
+/* The table of open files grows in one thread while another one copies it. */
+static void *grow_files(void *arg)
+{
+	for (int fd = 64; fd < 4000; fd = fd * 2) {
+		dup2(0, fd);
+		sched_yield();
+	}
+	return NULL;
+}
+
+TEST(fork_while_the_file_table_grows)
+{
+	struct rlimit r = { 4096, 4096 };
+	OK(setrlimit(RLIMIT_NOFILE, &r));
+	for (long i = 0; i < ktap_scale(20); i++) {
+		pid_t pid = ktap_fork();
+		if (!pid) {
+			pthread_t t;
+			START(t, grow_files, NULL);
+			for (int j = 0; j < 5; j++) {
+				pid_t p = ktap_fork();
+				if (!p)
+					_exit(0);
+				EXPECT_STATUS(p, EXITED(0));
+			}
+			pthread_join(t, NULL);
+			ktap_exit();
+		}
+		EXPECT_CHILD(pid);
+	}
+}
+
+/* Two threads set the one interval timer; whoever was last, exit must find it. */
+static void *set_timers(void *arg)
+{
+	for (int i = 0; i < 200; i++) {
+		struct itimerval v = { { 0, 0 }, { 0, i % 2 ? 0 : 900 + i } };
+		setitimer(ITIMER_REAL, &v, NULL);
+	}
+	return NULL;
+}
+
+TEST(two_threads_set_one_timer_and_exit)
+{
+	for (long i = 0; i < ktap_scale(20); i++) {
+		pid_t pid = ktap_fork();
+		if (!pid) {
+			pthread_t t[2];
+			signal(SIGALRM, SIG_IGN);
+			START(t[0], set_timers, NULL);
+			START(t[1], set_timers, NULL);
+			pthread_join(t[0], NULL);
+			pthread_join(t[1], NULL);
+			_exit(0);
+		}
+		EXPECT_STATUS(pid, EXITED(0));
+	}
 }
 
 TEST(timed_waits_end)
