@@ -9,11 +9,12 @@
  *	setuid() ── prepare_creds ──> edit ── commit_creds ──> task->cred
  *	                                └── refused ── put_cred
  *
- * Root (effective uid 0) has all capabilities and nobody else has any, so capset(2) can only confirm that.
+ * Root (effective uid 0) has all capabilities, less those that it gave up by capset(2) since its last exec; nobody
+ * else has any.
  * Signals are counted per user from interrupts, which read t->cred with interrupts off; therefore the old
  * cred is dropped only after every CPU was seen with interrupts on (tlb_remove_table_sync).
  *
- * Not here: capability sets, securebits, key rings, user name spaces. Linux: kernel/cred.c, kernel/sys.c.
+ * Not here: inheritable and ambient capabilities, securebits, key rings, user name spaces. Linux: kernel/cred.c, kernel/sys.c.
  */
 #include "arch-x86_64/tlbflush.h"
 #include "kernel/init.h"
@@ -156,8 +157,7 @@ static int set_user(struct cred *new)
 
 bool capable(int cap)
 {
-	(void)cap;
-	return current->cred->euid == 0;
+	return (cap_effective(current->cred) >> cap) & 1;
 }
 
 bool in_group_p(gid_t gid)
@@ -419,7 +419,6 @@ SYSCALL_DEFINE2(setgroups, int, size, const gid_t __user *, list)
 #define CAP_VERSION_1	0x19980330u
 #define CAP_VERSION_2	0x20071026u
 #define CAP_VERSION_3	0x20080522u
-#define CAP_ALL		((1ULL << 41) - 1)
 
 struct cap_header { u32 version; int pid; };
 struct cap_data { u32 effective, permitted, inheritable; };
@@ -453,19 +452,20 @@ SYSCALL_DEFINE2(capget, struct cap_header __user *, uh, struct cap_data __user *
 		return -ESRCH;
 	c = get_task_cred(t);
 	put_task_struct(t);
-	if (c->euid == 0) {
-		d[0].effective = d[0].permitted = (u32)CAP_ALL;
-		d[1].effective = d[1].permitted = CAP_ALL >> 32;
-	}
+	d[0].effective = (u32)cap_effective(c);
+	d[1].effective = cap_effective(c) >> 32;
+	d[0].permitted = (u32)cap_permitted(c);
+	d[1].permitted = cap_permitted(c) >> 32;
 	put_cred(c);
 	return ud && copy_to_user(ud, d, n * sizeof(*d)) ? -EFAULT : 0;
 }
 
 SYSCALL_DEFINE2(capset, struct cap_header __user *, uh, const struct cap_data __user *, ud)
 {
-	u64 have = capable(CAP_SYS_ADMIN) ? CAP_ALL : 0, eff, perm;
 	struct cap_data d[2] = { 0 };
 	struct cap_header h;
+	struct cred *new;
+	u64 eff, perm;
 	int n = cap_elements(uh, &h);
 
 	if (n < 0)
@@ -474,8 +474,16 @@ SYSCALL_DEFINE2(capset, struct cap_header __user *, uh, const struct cap_data __
 		return -EPERM;
 	if (copy_from_user(d, ud, n * sizeof(*d)))
 		return -EFAULT;
-	eff = d[0].effective | (u64)d[1].effective << 32;
-	perm = d[0].permitted | (u64)d[1].permitted << 32;
-	/* Capabilities cannot be given up one by one here: only what one has anyway may be asked for. */
-	return (eff & CAP_ALL) == have && (perm & CAP_ALL) == have ? 0 : -EPERM;
+	eff = (d[0].effective | (u64)d[1].effective << 32) & CAP_ALL;
+	perm = (d[0].permitted | (u64)d[1].permitted << 32) & CAP_ALL;
+	/* Only ever less: nothing that is not permitted now, and in effect only what stays permitted. */
+	if ((perm & ~cap_permitted(current->cred)) || (eff & ~perm))
+		return -EPERM;
+	new = prepare_creds();
+	if (!new)
+		return -ENOMEM;
+	new->cap_dropped |= CAP_ALL & ~perm;
+	new->cap_lowered = CAP_ALL & ~eff;
+	commit_creds(new);
+	return 0;
 }

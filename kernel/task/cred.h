@@ -1,5 +1,5 @@
 /*
- * kernel/task/cred.h - who a task is: user and group ids. Root has all capabilities, others none.
+ * kernel/task/cred.h - who a task is: user and group ids. Root has all capabilities but those it gave up, others none.
  *
  * A cred is constant once published; changing ids installs a new one (RCU is not needed: readers of other
  * tasks' creds hold the task's alloc_lock through get_task_cred).
@@ -29,8 +29,13 @@ struct cred {
 	gid_t gid, egid, sgid, fsgid;
 	int ngroups;
 	gid_t groups[NGROUPS_MAX_HERE];
+	u64 cap_dropped, cap_lowered;	/* capset(2): no longer permitted; permitted but not effective. exec forgets both */
 	struct user_struct *user;	/* of the real uid; referenced */
 };
+#define CAP_ALL ((1ULL << 41) - 1)
+/* Root (effective uid 0) has what it did not give up, others have nothing. */
+static inline u64 cap_permitted(const struct cred *c) { return c->euid == 0 ? CAP_ALL & ~c->cap_dropped : 0; }
+static inline u64 cap_effective(const struct cred *c) { return cap_permitted(c) & ~c->cap_lowered; }
 static inline const struct cred *current_cred(void) { return current->cred; }
 const struct cred *get_task_cred(struct task_struct *t);
 static inline const struct cred *get_cred(const struct cred *c) { atomic_inc(&((struct cred *)c)->usage); return c; }
@@ -49,7 +54,7 @@ void commit_creds(struct cred *new);
 #define CAP_SYS_BOOT 22
 #define CAP_SYS_TIME 25
 #define CAP_SYSLOG 34
-bool capable(int cap);			/* euid 0 */
+bool capable(int cap);			/* has CAP in effect */
 bool in_group_p(gid_t gid);
 /* May the current task look into T (ptrace-read)? */
 bool ptrace_may_access(struct task_struct *t);

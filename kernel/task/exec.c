@@ -249,6 +249,7 @@ int prepare_binprm(struct linux_binprm *bprm)
 {
 	struct inode *inode = bprm->file->f_inode;
 	loff_t pos = 0;
+	bool set_id;
 	ssize_t n;
 
 	memset(bprm->buf, 0, sizeof(bprm->buf));
@@ -260,12 +261,16 @@ int prepare_binprm(struct linux_binprm *bprm)
 		put_cred(bprm->cred);
 		bprm->cred = NULL;
 	}
-	if (!(inode->i_mode & (S_ISUID | S_ISGID)) || (bprm->file->f_path.mnt->mnt_flags & MS_NOSUID) ||
-	    current->no_new_privs)
+	set_id = (inode->i_mode & (S_ISUID | S_ISGID)) && !(bprm->file->f_path.mnt->mnt_flags & MS_NOSUID) &&
+		 !current->no_new_privs;
+	if (!set_id && !current->cred->cap_dropped && !current->cred->cap_lowered)
 		return 0;
 	bprm->cred = prepare_creds();
 	if (!bprm->cred)
 		return -ENOMEM;
+	bprm->cred->cap_dropped = bprm->cred->cap_lowered = 0;
+	if (!set_id)
+		return 0;
 	if (inode->i_mode & S_ISUID)
 		bprm->cred->euid = inode->i_uid;
 	if ((inode->i_mode & S_ISGID) && (inode->i_mode & 0010))

@@ -179,6 +179,8 @@ struct pid *pidfd_get_pid_flags(int fd, unsigned int *flags);
 
 /* ---- misc ---- */
 extern char utsname_nodename[65], utsname_domainname[65];
+/* Set one of the two to TEXT, at most 64 bytes of it. */
+void uts_set(char *name, const char *text);
 #define UTS_RELEASE "7.1.0-quire"
 #define UTS_VERSION "#1 SMP PREEMPT"
 

@@ -187,7 +187,7 @@ static ssize_t name_write(struct file *f, char *buf, size_t len, void *data, str
 {
 	if (strlen(strim(buf)) > 64)
 		return -EINVAL;
-	strscpy(data, strim(buf), 65);
+	uts_set(data, strim(buf));
 	return len;
 }
 

@@ -192,11 +192,11 @@ static void status_ids(struct seq_file *m, struct task_struct *t)
 static void status_caps(struct seq_file *m, struct task_struct *t)
 {
 	const struct cred *c = get_task_cred(t);
-	unsigned long long caps = c->euid == 0 ? 0x1ffffffffffULL : 0;
+	unsigned long long permitted = cap_permitted(c), effective = cap_effective(c);
 
 	put_cred(c);
-	seq_printf(m, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n", 0ULL, caps, caps,
-		   0x1ffffffffffULL, 0ULL);
+	seq_printf(m, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n", 0ULL,
+		   permitted, effective, CAP_ALL, 0ULL);
 	seq_printf(m, "NoNewPrivs:\t0\nSeccomp:\t0\n");
 }
 

@@ -34,6 +34,14 @@ SYSCALL_DEFINE1(uname, struct new_utsname __user *, out)
 	return copy_to_user(out, &u, sizeof(u)) ? -EFAULT : 0;
 }
 
+void uts_set(char *name, const char *text)
+{
+	spin_lock(&uts_lock);
+	memset(name, 0, 65);
+	strscpy(name, text, 65);
+	spin_unlock(&uts_lock);
+}
+
 static long set_name(char *name, const char __user *from, int len)
 {
 	char buf[65] = "";
@@ -44,9 +52,7 @@ static long set_name(char *name, const char __user *from, int len)
 		return -EINVAL;
 	if (copy_from_user(buf, from, len))
 		return -EFAULT;
-	spin_lock(&uts_lock);
-	memcpy(name, buf, 65);
-	spin_unlock(&uts_lock);
+	uts_set(name, buf);
 	return 0;
 }
 
@@ -248,6 +254,15 @@ SYSCALL_DEFINE3(getcpu, unsigned int __user *, cpu, unsigned int __user *, node,
 	return 0;
 }
 
+static uid_t task_uid(struct task_struct *t)
+{
+	const struct cred *c = get_task_cred(t);
+	uid_t uid = c->uid;
+
+	put_cred(c);
+	return uid;
+}
+
 #define PRIO_PROCESS	0
 #define PRIO_PGRP	1
 #define PRIO_USER	2
@@ -270,7 +285,7 @@ static long for_each_prio_target(int which, int who, long (*fn)(struct task_stru
 			else if (which == PRIO_PGRP)
 				match = pid_nr(task_pgrp(p)) == (who ? who : pid_nr(task_pgrp(current)));
 			else
-				match = t->cred->uid == (who ? (uid_t)who : current_cred()->uid);
+				match = task_uid(t) == (who ? (uid_t)who : current_cred()->uid);
 			if (match) {
 				long r = fn(t, arg);
 
@@ -290,7 +305,7 @@ static long set_nice(struct task_struct *t, long nice)
 {
 	bool root = current_cred()->euid == 0;
 
-	if (!root && t->cred->uid != current_cred()->euid && t->cred->euid != current_cred()->euid)
+	if (!same_owner(t))
 		return -EPERM;
 	if (!root && nice < t->static_prio - 120)
 		return -EACCES;

@@ -173,6 +173,31 @@ TEST(memlock_limit_of_ordinary_users)
 	EXPECT_CHILD(pid);
 }
 
+TEST(capset_gives_capabilities_up)
+{
+	struct { uint32_t version; int pid; } h = { 0x20080522, 0 };
+	struct { uint32_t effective, permitted, inheritable; } d[2];
+	const uint32_t ipc_lock = 1u << 14;
+	OK(syscall(SYS_capget, &h, d));
+	if (!(d[0].permitted & ipc_lock))
+		SKIP("not root");
+	char *p = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	limit(RLIMIT_MEMLOCK, 0);
+	OK(mlock(p, 4096));
+	d[0].effective &= ~ipc_lock;
+	OK(syscall(SYS_capset, &h, d));
+	EXPECT_ERR(mlock(p, 4096), EPERM);
+	d[0].effective |= ipc_lock;
+	OK(syscall(SYS_capset, &h, d));
+	OK(mlock(p, 4096));
+	d[0].effective &= ~ipc_lock;
+	d[0].permitted &= ~ipc_lock;
+	OK(syscall(SYS_capset, &h, d));
+	d[0].permitted |= ipc_lock;
+	EXPECT_ERR(syscall(SYS_capset, &h, d), EPERM);
+	EXPECT_ERR(mlock(p, 4096), EPERM);
+}
+
 /* Everything that a process held is back when it was killed in the middle of it. */
 TEST_SLOW(killed_processes_leave_nothing_behind)
 {
