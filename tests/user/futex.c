@@ -1,5 +1,6 @@
 /* tests/user/futex.c - futex(2) itself: wait, wake, requeue, bitsets, timeouts, sharing, errors. */
 #include "tests/user/ktap.h"
+#include <dirent.h>
 #include <pthread.h>
 
 #define WAIT 0
@@ -26,11 +27,27 @@ static void *waiter(void *arg)
 		__atomic_add_fetch(&woken, 1, __ATOMIC_SEQ_CST);
 	return NULL;
 }
+/* How many threads of this process sleep. */
+static int sleeping_threads(void)
+{
+	char path[300];
+	struct dirent *e;
+	int n = 0;
+	DIR *d = opendir("/proc/self/task");
+	while ((e = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/self/task/%s", e->d_name);
+		n += e->d_name[0] != '.' && ktap_state_of(path) == 'S';
+	}
+	closedir(d);
+	return n;
+}
+
+/* Start N threads of FN; returns when all of them wait. */
 static void start_waiters(pthread_t *t, int n, void *(*fn)(void *))
 {
 	for (long i = 0; i < n; i++)
 		ASSERT_EQ(pthread_create(&t[i], NULL, fn, (void *)i), 0);
-	ktap_sleep_ms(100);
+	EXPECT_TRUE(ktap_until(sleeping_threads() == n));
 }
 
 TEST(wrong_value_is_eagain)

@@ -512,18 +512,22 @@ TEST(record_locks)
 
 TEST(record_lock_waits)
 {
-	int fd = memfile(), fds[2];
+	int fd = memfile(), fds[2], go[2];
 	char c;
 	OK(pipe(fds));
+	OK(pipe(go));
 	pid_t pid = ktap_fork();
 	if (!pid) {
 		OK(set_lock(fd, F_WRLCK, 0, 1, F_SETLK));
 		OK(write(fds[1], "x", 1));
-		ktap_sleep_ms(50);
+		OK(close(fds[1]));
+		EXPECT_EQ(read(go[0], &c, 1), 1);
+		ktap_asleep(getppid());
 		_exit(0);				/* exit unlocks */
 	}
 	EXPECT_EQ(read(fds[0], &c, 1), 1);
 	EXPECT_ERR(set_lock(fd, F_WRLCK, 0, 1, F_SETLK), EAGAIN);
+	OK(write(go[1], "x", 1));
 	OK(set_lock(fd, F_WRLCK, 0, 1, F_SETLKW));
 	EXPECT_CHILD(pid);
 }
@@ -542,7 +546,7 @@ TEST(record_locks_in_a_circle)
 		ktap_exit();
 	}
 	EXPECT_EQ(read(fds[0], &c, 1), 1);
-	ktap_sleep_ms(50);
+	EXPECT_TRUE(ktap_asleep(pid));
 	EXPECT_ERR(set_lock(fd, F_WRLCK, 1, 1, F_SETLKW), EDEADLK);
 	OK(set_lock(fd, F_UNLCK, 0, 1, F_SETLK));
 	EXPECT_CHILD(pid);

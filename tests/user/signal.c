@@ -420,14 +420,24 @@ TEST(stack_overflow_without_one_kills)
 	EXPECT_STATUS(pid, SIGSEGV);
 }
 
-/* A child that sends SIG to its parent after a short while, and then a byte into FD. */
+static bool nothing_pending(pid_t pid)
+{
+	char path[40];
+	unsigned long own = 1, shared = 1;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	char *text = ktap_read(path);
+	sscanf(strstr(text, "SigPnd:"), "SigPnd: %lx ShdPnd: %lx", &own, &shared);
+	return !own && !shared;
+}
+
+/* A child that sends SIG to its parent once that sleeps in its call, and, when the signal was taken, a byte into FD. */
 static pid_t disturb(int sig, int fd)
 {
 	pid_t pid = ktap_fork();
 	if (!pid) {
-		ktap_sleep_ms(50);
+		ktap_asleep(getppid());
 		kill(getppid(), sig);
-		ktap_sleep_ms(50);
+		ktap_until(nothing_pending(getppid()));
 		if (fd >= 0)
 			write(fd, "x", 1);
 		_exit(0);

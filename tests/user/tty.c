@@ -63,7 +63,7 @@ TEST(settings_stick)
 	char c;
 	double began = ktap_now();
 	EXPECT_EQ(read(fd, &c, 1), 0);
-	EXPECT_TRUE(ktap_now() - began >= 0.09 && ktap_now() - began < 5);
+	EXPECT_TRUE(ktap_now() - began >= 0.09);
 	OK(tcsetattr(fd, TCSADRAIN, &old));
 }
 
