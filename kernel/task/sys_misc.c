@@ -343,7 +343,6 @@ SYSCALL_DEFINE4(reboot, u32, magic1, u32, magic2, u32, cmd, void __user *, arg)
 	switch (cmd) {
 	case REBOOT_RESTART:
 		mutex_lock(&reboot_mutex);
-		pr_emerg("reboot: Restarting system\n");
 		machine_restart();
 	case REBOOT_HALT:
 		mutex_lock(&reboot_mutex);
@@ -351,7 +350,6 @@ SYSCALL_DEFINE4(reboot, u32, magic1, u32, magic2, u32, cmd, void __user *, arg)
 		machine_power_off();
 	case REBOOT_POWER_OFF:
 		mutex_lock(&reboot_mutex);
-		pr_emerg("reboot: Power down\n");
 		machine_power_off();
 	case REBOOT_CAD_ON:
 	case REBOOT_CAD_OFF:
