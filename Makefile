@@ -54,10 +54,38 @@ endif
 ifeq ($(RELEASE),1)
 CFLAGS += -DRELEASE
 endif
+# 1: a mapcount for each page of a large folio, as in Linux's default build (FOL-10). 0: only for the whole.
+PAGE_MAPCOUNT ?= 1
+CFLAGS += -DCONFIG_PAGE_MAPCOUNT=$(PAGE_MAPCOUNT)
+
+# SAN=1: every access to memory is checked (mm/kasan.c), and undefined behaviour is reported (kernel/lib/ubsan.c). Pointers
+# to nothing are left to the CPU, sizes of objects to KASAN, alignment is free; and their tables would not fit below 8 MiB.
+UBSAN_FLAGS := -fsanitize=undefined -fno-sanitize=null,alignment,object-size
+KASAN_FLAGS := -fsanitize=kernel-address -fasan-shadow-offset=0xdffffc0000000000 --param asan-stack=1 \
+	--param asan-globals=1 --param asan-instrumentation-with-call-threshold=0
+SAN_SRC := kernel/lib/ubsan.c mm/kasan.c mm/kasan_report.c mm/san_test.c arch-x86_64/kasan_init.c
+# Not checked: what makes the shadow and the report, what walks any stack, and what writes to free objects.
+NO_KASAN := $(filter-out mm/san_test.c,$(SAN_SRC)) arch-x86_64/dump.c arch-x86_64/kallsyms.c mm/slab.c
+ifeq ($(SAN),1)
+ifeq ($(RELEASE),1)
+$(error SAN=1 is for the build with asserts: not together with RELEASE=1)
+endif
+# gcc warns of things that its own checks make it think possible.
+CFLAGS += -DCONFIG_KASAN -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds
+SAN_FLAGS = $(UBSAN_FLAGS) $(KASAN_FLAGS)
+endif
 
 KSRC := $(wildcard arch-x86_64/*.c kernel/*.c kernel/*/*.c mm/*.c)
+ifneq ($(SAN),1)
+KSRC := $(filter-out $(SAN_SRC),$(KSRC))
+endif
 KASM := $(wildcard arch-x86_64/*.S)
 OBJ := $(KSRC:%.c=$(O)/obj/%.o) $(KASM:%.S=$(O)/obj/%.S.o)
+
+ifeq ($(SAN),1)
+$(NO_KASAN:%.c=$(O)/obj/%.o): SAN_FLAGS = $(UBSAN_FLAGS)
+$(O)/obj/kernel/lib/ubsan.o: SAN_FLAGS =
+endif
 
 all: $(O)/quire.elf $(O)/initrd.cpio
 
@@ -65,7 +93,7 @@ all: $(O)/quire.elf $(O)/initrd.cpio
 $(O)/obj/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
 	@echo '  CC  $<'
-	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@$(CC) $(CFLAGS) $(SAN_FLAGS) -MMD -MP -c -o $@ $<
 $(O)/obj/%.S.o: %.S $(O)/flags
 	@mkdir -p $(@D)
 	@echo '  AS  $<'
@@ -82,7 +110,7 @@ $(O)/quire.elf: $(OBJ) linker.ld tools/kallsyms.py
 	@$(LINK) -o $@ $(OBJ) $(O)/kallsyms.o
 
 # Rewritten only when the flags or the list of sources differ from last time.
-FLAGS_NOW := $(CC) $(CFLAGS) | $(USERCC) $(USERCFLAGS)
+FLAGS_NOW := $(CC) $(CFLAGS) $(SAN_FLAGS) | $(USERCC) $(USERCFLAGS)
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
@@ -183,6 +211,25 @@ check-linux:
 	@$(MAKE) --no-print-directory $(O)/initrd.cpio
 	@tools/get-linux.sh $(O)/linux || exit 0; test ! -e $(O)/linux/vmlinuz || $(RUNNER) linux
 
+# Wrong kernels that the tests must reject: tests/mutants/*.patch. TEST=name,name chooses some.
+mutants:
+	$(call setup,check)
+	@$(PYTHON) tools/mutants.py --out $(O) --only '$(TEST)'
+
+# Instructions of memory operations here and on Linux: LINUX=bzImage, or Debian's of check-linux.
+LINUX ?= $(O)/linux/vmlinuz
+bench:
+	$(call setup,check)
+	@$(MAKE) --no-print-directory RELEASE=1 O=$(O)/release $(O)/release/quire.elf $(O)/release/bench.cpio
+	@test -e $(LINUX) || tools/get-linux.sh $(O)/linux
+	@$(PYTHON) tools/bench.py --quire $(O)/release/quire.elf --initrd $(O)/release/bench.cpio \
+		$$(test ! -e $(LINUX) || echo --linux $(LINUX))
+$(O)/bench.cpio: tests/bench/bench.c $(O)/flags
+	$(LINK_USER)
+	@mkdir -p $(O)/bench
+	@$(USERCC) $(USERCFLAGS) -static -s -o $(O)/bench/bench $<
+	@$(PYTHON) tools/mkinitramfs.py --busybox '$(BUSYBOX)' --file bench=$(O)/bench/bench -o $@
+
 -include tests/host/host.mk
 
 iso: $(O)/quire.iso
@@ -198,6 +245,8 @@ help:
 	@echo 'make check        all tests, about 20 minutes on two cores; TEST=name[,name] runs only these programs'
 	@echo 'make check-all    the same on all builds, with the whole matrix of boots and the oracle'
 	@echo 'make check-linux  the user tests on an unpacked Debian kernel: what they say there is right'
+	@echo 'make mutants      wrong kernels (tests/mutants): each must fail the test that it names'
+	@echo 'make bench        instructions of memory operations, here and on Linux (LINUX=bzImage)'
 	@echo 'make host-tests   unit tests of the pure parts, on this machine, under ASAN and UBSAN'
 	@echo 'make gdb          boot under gdb in this terminal; it stops at a panic'
 	@echo 'make all iso initrd   build quire.elf and initrd.cpio, or one of them'
@@ -205,9 +254,9 @@ help:
 	@echo 'make clean        remove $(O)/'
 	@echo
 	@echo 'Variables: SMP=$(SMP) MEM=$(MEM) INITRD=file.cpio APPEND="words for the kernel" DISK=file TEST=name SEED=n'
-	@echo '           RELEASE=1 (no asserts, no lockdep)  WERROR=1 (warnings are errors)  O=$(O)  CROSS_COMPILE=prefix-'
+	@echo '           RELEASE=1 (no asserts, no lockdep)  SAN=1 (KASAN, UBSAN)  PAGE_MAPCOUNT=0 (FOL-10)  WERROR=1 (warnings are errors)  O=$(O)  CROSS_COMPILE=prefix-'
 
-.PHONY: all run check check-all check-linux gdb doctor clean help iso initrd FORCE
+.PHONY: all run check check-all check-linux bench mutants gdb doctor clean help iso initrd FORCE
 .DELETE_ON_ERROR:
 # Keep the programs with symbols: gdb reads them.
 .PRECIOUS: $(O)/user/% $(O)/user/tests/% $(O)/user/bin/% $(O)/image/%

@@ -21,7 +21,11 @@
 #define KERNEL_BASE	0xffffffff80000000
 #define PHYS(x)		((x) - KERNEL_BASE)
 #define PAGE_SIZE	4096
+#ifndef CONFIG_KASAN
 #define BOOT_STACK_SIZE	16384		/* THREAD_SIZE: it becomes the idle task's stack */
+#else
+#define BOOT_STACK_SIZE	32768
+#endif
 
 #define MB2_MAGIC	0xe85250d6
 #define MB2_BOOT_MAGIC	0x36d76289
@@ -196,6 +200,10 @@ start_long:
 	wrmsr
 	movq	$boot_stack_top, %rsp
 	xorl	%ebp, %ebp		/* end of every backtrace */
+#ifdef CONFIG_KASAN
+	movq	$kasan_early_init, %rax
+	call	*%rax
+#endif
 	movq	$start_kernel, %rax
 	call	*%rax
 1:	hlt

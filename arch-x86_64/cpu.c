@@ -47,7 +47,11 @@
 #define SYSCALL_MASK	0x47fd5UL
 
 #define GDT_ENTRIES	(GDT_ENTRY_TSS + 2)
+#ifndef CONFIG_KASAN
 #define IST_STACK_SIZE	8192
+#else
+#define IST_STACK_SIZE	16384
+#endif
 #define HWCAP2_FSGSBASE	BIT(1)
 
 struct gate { u16 offset_low, selector; u8 ist, type; u16 offset_mid; u32 offset_high, zero; } __packed;

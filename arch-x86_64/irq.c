@@ -27,6 +27,7 @@ struct irq_action {
 static struct irq_action actions[NR_IRQS];
 DEFINE_SPINLOCK(irq_action_lock);
 static DEFINE_PER_CPU(u64, vector_counts[256]);
+static DEFINE_PER_CPU(struct pt_regs *, irq_regs);	/* what this CPU's interrupt hit; they do not nest */
 
 bool nmi_stop_requested;
 unsigned long nmi_backtrace_mask;
@@ -90,6 +91,8 @@ static void handle_device(int vector)
 
 /* --------------------------------------------------------------- arrival ---- */
 
+bool irq_hit_user_mode(void) { return user_mode(this_cpu_read(irq_regs)); }
+
 static void irq_enter(void)
 {
 	this_cpu_add(__preempt_count, HARDIRQ_OFFSET);
@@ -105,6 +108,7 @@ static void irq_exit(void)
 void do_irq(struct pt_regs *regs, int vector)
 {
 	regs->orig_ax = -1;	/* not a system call: nothing to restart */
+	this_cpu_write(irq_regs, regs);
 	irq_enter();
 	this_cpu_inc(vector_counts[vector]);
 	switch (vector) {

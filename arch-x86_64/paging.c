@@ -23,6 +23,7 @@
 #include "kernel/lib/bug.h"
 #include "kernel/lib/string.h"
 #include "mm/gfp.h"
+#include "mm/kasan.h"
 #include "mm/memblock.h"
 
 #define LOW_MEMORY_END	0x100000UL	/* BIOS area: ACPI's RSDP and the EBDA are read there */
@@ -179,6 +180,7 @@ static void fill_kernel_pgd(void)
 	walk_create(VMALLOC_START, PUD_SHIFT);
 	for (unsigned long va = VMEMMAP_START, i = 0; i <= memblock_end_of_ram() >> (PAGE_SHIFT + 33); i++)
 		walk_create(va + i * PGDIR_SIZE, PUD_SHIFT);
+	kasan_map_zero_shadow((u64 *)init_top_pgt);
 }
 
 static void make_trampoline_pgt(void)
@@ -213,4 +215,5 @@ void paging_init(void)
 	make_trampoline_pgt();
 	write_cr3(__pa_symbol(init_top_pgt));
 	early_mapped_limit = ~0UL;
+	kasan_init();
 }

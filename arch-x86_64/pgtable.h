@@ -133,6 +133,37 @@ static inline bool pud_leaf(pud_t p)	{ return (p.v & (_PAGE_PRESENT | _PAGE_PSE)
 static inline bool pgd_none(pgd_t p)	{ return p.v == 0; }
 static inline bool pgd_present(pgd_t p)	{ return p.v & _PAGE_PRESENT; }
 
+/*
+ * Huge: maps 2 MiB. PSE stays set while a split has made the entry not present (SPLIT-3), so that it is told from
+ * migration entries, which have it clear.
+ */
+static inline bool pmd_trans_huge(pmd_t p)	{ return p.v & _PAGE_PSE; }
+static inline bool pmd_write(pmd_t p)	{ return p.v & _PAGE_RW; }
+static inline bool pmd_dirty(pmd_t p)	{ return p.v & _PAGE_DIRTY; }
+static inline bool pmd_young(pmd_t p)	{ return p.v & _PAGE_ACCESSED; }
+static inline bool pmd_same(pmd_t a, pmd_t b) { return a.v == b.v; }
+static inline pmd_t pmd_mkwrite(pmd_t p)	{ return __pmd(p.v | _PAGE_RW); }
+static inline pmd_t pmd_wrprotect(pmd_t p)	{ return __pmd(p.v & ~_PAGE_RW); }
+static inline pmd_t pmd_mkdirty(pmd_t p)	{ return __pmd(p.v | _PAGE_DIRTY); }
+static inline pmd_t pmd_mkclean(pmd_t p)	{ return __pmd(p.v & ~_PAGE_DIRTY); }
+static inline pmd_t pmd_mkyoung(pmd_t p)	{ return __pmd(p.v | _PAGE_ACCESSED); }
+static inline pmd_t pmd_mkold(pmd_t p)		{ return __pmd(p.v & ~_PAGE_ACCESSED); }
+/* Not present for the CPU, but still huge (SPLIT-3). */
+static inline pmd_t pmd_mkinvalid(pmd_t p)	{ return __pmd(p.v & ~(u64)(_PAGE_PRESENT | _PAGE_PROTNONE)); }
+/* A huge entry; PROT is that of a PTE (Intel SDM vol. 3, table 4-18: bit 7 PS, bit 8 G). */
+static inline pmd_t pfn_pmd(unsigned long pfn, pgprot_t prot) { return __pmd(((u64)pfn << PAGE_SHIFT) | prot.v | _PAGE_PSE); }
+static inline pmd_t pmd_modify(pmd_t p, pgprot_t prot)
+{
+	u64 keep = PTE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SPECIAL | _PAGE_PSE;
+	return __pmd((p.v & keep) | (prot.v & ~(PTE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY)));
+}
+static inline pmd_t pmdp_huge_get_and_clear(pmd_t *p) { return __pmd(xchg(&p->v, 0UL)); }
+static inline void pmdp_set_wrprotect(pmd_t *p)	{ __atomic_fetch_and(&p->v, ~(u64)_PAGE_RW, __ATOMIC_SEQ_CST); }
+static inline bool pmdp_test_and_clear_young(pmd_t *p)
+{
+	return __atomic_fetch_and(&p->v, ~(u64)_PAGE_ACCESSED, __ATOMIC_SEQ_CST) & _PAGE_ACCESSED;
+}
+
 static inline pud_t *pgd_table_va(pgd_t p) { return (pud_t *)__va(p.v & PTE_PFN_MASK); }
 static inline pmd_t *pud_table_va(pud_t p) { return (pmd_t *)__va(p.v & PTE_PFN_MASK); }
 static inline pte_t *pmd_table_va(pmd_t p) { return (pte_t *)__va(p.v & PTE_PFN_MASK); }

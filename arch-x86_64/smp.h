@@ -22,6 +22,8 @@ void smp_boot_cpus(void);
 void smp_call_function_mask(unsigned long mask, void (*fn)(void *), void *arg);
 void smp_call_function_single(int cpu, void (*fn)(void *), void *arg);
 
+/* In a handler: the interrupt hit user mode (irq.c). */
+bool irq_hit_user_mode(void);
 /* The IPI's handler (irq.c): run what others want run here. */
 void smp_call_function_interrupt(void);
 

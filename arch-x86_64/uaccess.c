@@ -7,6 +7,7 @@
  */
 #include "arch-x86_64/uaccess.h"
 #include "kernel/lib/compiler.h"
+#include "kernel/lib/san.h"
 
 struct exception_entry { u64 ip, fixup; };
 extern const struct exception_entry _ex_table_start[], _ex_table_end[];
@@ -18,11 +19,13 @@ long __strncpy_user(char *to, const char *from, long n);
 
 size_t copy_from_user(void *to, const void __user *from, size_t n)
 {
+	kasan_check_write(to, n);
 	return access_ok(from, n) ? __copy_user(to, (const void *)from, n) : n;
 }
 
 size_t copy_to_user(void __user *to, const void *from, size_t n)
 {
+	kasan_check_read(from, n);
 	return access_ok(to, n) ? __copy_user((void *)to, from, n) : n;
 }
 
@@ -42,6 +45,7 @@ long strncpy_from_user(char *to, const char __user *from, long size)
 		return -EFAULT;
 	/* A string that ends before the end of user space is fine however large SIZE is. */
 	room = min((unsigned long)size, TASK_SIZE_MAX - a);
+	kasan_check_write(to, room);
 	got = __strncpy_user(to, (const char *)from, room);
 	return got == room && room < size ? -EFAULT : got;
 }

@@ -160,23 +160,7 @@ static int rw_param(char *value)
 }
 boot_param("rw", rw_param);
 
-/* Words about large folios and RAM disks, which this kernel does not have: a wrong value is still an error. */
-static int thp_param(char *value)
-{
-	if (strcmp(value, "always") && strcmp(value, "madvise") && strcmp(value, "never"))
-		return -EINVAL;
-	pr_warn("transparent_hugepage=%s: there are no large folios in this kernel, memory comes in 4 KiB pages\n", value);
-	return 0;
-}
-boot_param("transparent_hugepage=", thp_param);
-
-static int thp_anon_param(char *value)
-{
-	pr_warn("thp_anon=%s: there are no large folios in this kernel, memory comes in 4 KiB pages\n", value);
-	return 0;
-}
-boot_param("thp_anon=", thp_anon_param);
-
+/* A word about RAM disks, which this kernel does not have: a wrong value is still an error. */
 static int ramdisk_size_param(char *value)
 {
 	unsigned long kib;

@@ -81,13 +81,48 @@ int folio_lock_killable(struct folio *f)
 	return folio_lock_state(f, TASK_KILLABLE, (unsigned long)__builtin_return_address(0));
 }
 
-void folio_unlock(struct folio *f)
+void migration_entry_wait_on_locked(struct folio *f, spinlock_t *ptl)
+{
+	wait_queue_head_t *wq = folio_waitqueue(f);
+	struct wait_queue_entry w;
+
+	init_wait(&w);
+	/* Until PTL is dropped the entry stands, so F is locked and stays what it is; afterwards F is only a hash key. */
+	prepare_to_wait(wq, &w, TASK_UNINTERRUPTIBLE);
+	folio_set_waiters(f);
+	smp_mb();	/* against unlock_bit, as above */
+	if (folio_test_locked(f)) {
+		spin_unlock(ptl);
+		schedule();
+	} else {
+		spin_unlock(ptl);
+	}
+	finish_wait(wq, &w);
+}
+
+void folio_lock_transfer(struct folio *from, struct folio *to)
+{
+	lock_release(&folio_lock_class, from);
+	lock_acquire(&folio_lock_class, to, 0, false, true, (unsigned long)__builtin_return_address(0));
+}
+
+static void unlock_bit(struct folio *f)
 {
 	KASSERT(folio_test_locked(f), "LOCK-3");
-	lock_release(&folio_lock_class, f);
 	folio_clear_locked(f);
 	if (folio_test_waiters(f)) {
 		folio_clear_waiters(f);
 		wake_up_all(folio_waitqueue(f));
 	}
+}
+
+void folio_unlock(struct folio *f)
+{
+	lock_release(&folio_lock_class, f);
+	unlock_bit(f);
+}
+
+void folio_unlock_piece(struct folio *f)
+{
+	unlock_bit(f);
 }

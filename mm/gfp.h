@@ -73,6 +73,8 @@ void free_frozen_pages(struct page *p, unsigned int order);
 void free_unref_list(struct list_head *list);
 /* Give back every CPU's per-CPU lists (before statements about free memory must be exact). */
 void drain_all_pages(void);
+/* The same for this CPU alone. => interrupts off */
+void drain_this_cpu_pages(void);
 unsigned long nr_free_pages(void);	/* buddy + per-CPU lists */
 unsigned long totalram_pages(void);	/* managed */
 unsigned long nr_free_buffer_pages(void);

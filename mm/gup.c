@@ -3,19 +3,29 @@
  *
  *	get_user_pages_fast   own mm: lockless, interrupts off; what it does not get ──┐
  *	get_user_pages_remote any mm, mmap lock held ─────────────────────────────┴─> __get_user_pages:
- *	                                                                              follow_page, or a fault
+ *	                                                                              follow_pages, or a fault
  *
  * Two kinds of holding on (PIN-1): GET raises the reference count and promises only that the frame stays
  * allocated; PIN can be told apart by others and promises that the frame stays the process's page, so it
  * wants an exclusive one (PIN-5) and makes fork copy early (COW-22).
  *
- * The fast walk takes no lock. Interrupts off keep tables from being freed (LOCK-7). A racing unmap or fork
- * is noticed because the entry is read again after the reference was taken (PIN-7). Linux: mm/gup.c.
+ *	               small folio           large folio, for each page       zero page, small or huge (PIN-3)
+ *	GET            references + 1        references + 1                   references + 1
+ *	PIN            references + 1024     references + 1, pin count + 1    references + 1
+ *
+ * The fast walk takes no lock. Interrupts off keep tables from being freed (LOCK-7). A racing unmap, fork or
+ * collapse is noticed because the entry, and the PMD above it, is read again after the reference was taken
+ * (PIN-7).
+ *
+ * Not here: device memory, file systems that must hear of each write, moving pages before they are pinned for
+ * long. Linux: mm/gup.c.
  */
 #include "arch-x86_64/irqflags.h"
 #include "kernel/lib/err.h"
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
+#include "kernel/trace/pause.h"
+#include "mm/huge_memory.h"
 #include "mm/lru.h"
 #include "mm/rmap.h"
 #include "mm/vma.h"
@@ -23,116 +33,236 @@
 
 /* ---- Taking and dropping ---- */
 
-/* Count PAGE as held the way FLAGS say. Somebody's reference (a PTE under its lock) keeps it meanwhile. */
-static void grab_page(struct mm_struct *mm, struct page *page, unsigned int flags)
+static bool is_any_zero_folio(struct folio *folio)
 {
-	struct folio *folio = page_folio(page);
+	return &folio->page == zero_page || is_huge_zero_folio(folio);
+}
 
-	if (!(flags & FOLL_PIN) || page == zero_page) {		/* PIN-3 */
-		folio_get(folio);
+/* NR pages of FOLIO, of which the caller has NR references already, become pinned. */
+static void references_to_pins(struct folio *folio, int nr)
+{
+	if (is_any_zero_folio(folio))
 		return;
+	if (folio_test_large(folio))
+		atomic_add(nr, &folio->_pincount);
+	else
+		folio_ref_add(folio, nr * (GUP_PIN_COUNTING_BIAS - 1));
+	mod_node_page_state(NR_FOLL_PIN_ACQUIRED, nr);
+}
+
+/* NR pages of FOLIO are held the way FLAGS say: no longer. */
+static void ungrab_folio(struct folio *folio, int nr, unsigned int flags)
+{
+	int refs = nr;
+
+	if ((flags & FOLL_PIN) && !is_any_zero_folio(folio)) {
+		mod_node_page_state(NR_FOLL_PIN_RELEASED, nr);
+		if (folio_test_large(folio))
+			atomic_sub(nr, &folio->_pincount);
+		else
+			refs *= GUP_PIN_COUNTING_BIAS;
 	}
-	if (!atomic_read(&mm->has_pinned))
+	folio_put_refs(folio, refs);
+}
+
+/* How many of the NR PAGES, from the first on, lie in one folio. */
+static int same_folio_run(struct page **pages, int nr)
+{
+	struct folio *folio = page_folio(pages[0]);
+	int run = 1;
+
+	while (run < nr && page_folio(pages[run]) == folio)
+		run++;
+	return run;
+}
+
+/* Hold NR PAGES of MM the way FLAGS say. Somebody's reference (an entry under its lock) keeps them so far. */
+static void grab_pages(struct mm_struct *mm, struct page **pages, int nr, unsigned int flags)
+{
+	int run;
+
+	if ((flags & FOLL_PIN) && !atomic_read(&mm->has_pinned))
 		atomic_set(&mm->has_pinned, 1);
-	if (folio_test_large(folio)) {
-		folio_get(folio);
-		atomic_inc(&folio->_pincount);
-	} else {
-		folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+	for (; nr > 0; pages += run, nr -= run) {
+		run = same_folio_run(pages, nr);
+		folio_ref_add(page_folio(pages[0]), run);
+		if (flags & FOLL_PIN)
+			references_to_pins(page_folio(pages[0]), run);
 	}
-	mod_node_page_state(NR_FOLL_PIN_ACQUIRED, 1);
+}
+
+static void ungrab_pages(struct page **pages, int nr, unsigned int flags)
+{
+	int run;
+
+	for (; nr > 0; pages += run, nr -= run) {
+		run = same_folio_run(pages, nr);
+		ungrab_folio(page_folio(pages[0]), run, flags);
+	}
 }
 
 void unpin_user_page(struct page *page)
 {
-	struct folio *folio = page_folio(page);
-
-	if (page == zero_page) {
-		folio_put(folio);
-		return;
-	}
-	mod_node_page_state(NR_FOLL_PIN_RELEASED, 1);
-	if (folio_test_large(folio)) {
-		atomic_dec(&folio->_pincount);
-		folio_put(folio);
-	} else {
-		folio_put_refs(folio, GUP_PIN_COUNTING_BIAS);
-	}
+	ungrab_folio(page_folio(page), 1, FOLL_PIN);
 }
 
-static void ungrab_page(struct page *page, unsigned int flags)
+void unpin_user_pages(struct page **pages, int nr)
 {
-	if (flags & FOLL_PIN)
-		unpin_user_page(page);
-	else
-		put_page(page);
+	ungrab_pages(pages, nr, FOLL_PIN);
 }
 
 /*
- * PIN-5: a read-only pin of a page that is not exclusive must first get the process a page of its own. VMA
- * is NULL in the fast walk, which then errs on the safe side.
+ * PIN-5: a read-only pin of a page that is not exclusive must first get the process a page of its own. PAGE
+ * is the head if a PMD maps it (COW-1). VMA is NULL in the fast walk, which then errs on the safe side.
  */
 static bool gup_must_unshare(struct vm_area_struct *vma, unsigned int flags, struct page *page)
 {
+	struct folio *folio = page_folio(page);
+
 	if ((flags & (FOLL_WRITE | FOLL_PIN)) != FOLL_PIN)
 		return false;
-	if (page == zero_page || !folio_test_anon(page_folio(page)))
+	if (is_any_zero_folio(folio) || !folio_test_anon(folio))
 		return (flags & FOLL_LONGTERM) && (!vma || is_cow_mapping(vma->vm_flags));
 	return !PageAnonExclusive(page);
 }
 
 /* ---- Slow: under the mmap lock ---- */
 
-/* A forced write may use a read-only PTE only if the page is this process's own copy. */
-static bool can_follow_write(pte_t pte, struct page *page, struct vm_area_struct *vma, unsigned int flags)
+/*
+ * May an entry that maps PAGE (the head, for a PMD; NULL: the zero page) be followed to write? A forced write
+ * may use a read-only one only if the page is this process's own copy.
+ */
+static bool can_follow_write(bool writable, struct page *page, struct vm_area_struct *vma, unsigned int flags)
 {
-	if (pte_write(pte))
+	if (writable)
 		return true;
 	if (!(flags & FOLL_FORCE) || (vma->vm_flags & (VM_WRITE | VM_SHARED | VM_MAYSHARE)))
 		return false;
 	return page && folio_test_anon(page_folio(page)) && PageAnonExclusive(page);
 }
 
-/* Decide about one present PTE: its page, grabbed, NULL: fault first, -EMLINK: unshare first. => ptl held */
-static struct page *follow_present_pte(struct vm_area_struct *vma, unsigned long addr, pte_t pte,
-				       unsigned int flags)
+/*
+ * The rules for one present entry that maps PAGE, WRITABLE or not: 0: take it; -EAGAIN: fault first; -EMLINK:
+ * unshare first. => the entry's lock held
+ */
+static int may_follow(struct vm_area_struct *vma, struct page *page, bool writable, unsigned int flags)
 {
-	struct page *page = vm_normal_page(vma, addr, pte);
+	struct folio *folio = page_folio(page);
+	bool zero = is_any_zero_folio(folio);
 
-	if ((flags & FOLL_WRITE) && !can_follow_write(pte, page, vma, flags))
-		return NULL;
-	if (!page) {
-		if (!is_zero_pfn(pte_pfn(pte)))
-			return ERR_PTR(-EFAULT);
-		page = zero_page;
+	if ((flags & FOLL_WRITE) && !can_follow_write(writable, zero ? NULL : page, vma, flags))
+		return -EAGAIN;
+	if (!writable && gup_must_unshare(vma, flags, page))
+		return -EMLINK;
+	KASSERT(!(flags & FOLL_PIN) || zero || !folio_test_anon(folio) || PageAnonExclusive(page), "PIN-5");
+	return 0;
+}
+
+/* What is written through the page no CPU notes in the entry. */
+static void note_write(struct page *page, bool dirty, unsigned int flags)
+{
+	struct folio *folio = page_folio(page);
+
+	if ((flags & FOLL_WRITE) && !dirty && !folio_test_dirty(folio))
+		folio_set_dirty(folio);
+}
+
+/*
+ * Up to NR pages of the huge PMD from ADDR on; *LOOK_AGAIN: it is none any more. As follow_ptes.
+ */
+static long follow_huge_pmd(struct vm_area_struct *vma, unsigned long addr, pmd_t *pmdp, int nr,
+			    unsigned int flags, struct page **pages, bool *look_again)
+{
+	spinlock_t *ptl = pmd_trans_huge_lock(pmdp, vma);
+	struct page *head;
+	pmd_t pmd;
+	int err;
+
+	*look_again = !ptl;
+	if (!ptl)
+		return 0;
+	pmd = pmdp_get(pmdp);
+	head = pfn_to_page(pmd_pfn(pmd));
+	err = may_follow(vma, head, pmd_write(pmd), flags);
+	if (!err) {
+		nr = min(nr, HPAGE_PMD_NR - (int)pte_index(addr));
+		note_write(head, pmd_dirty(pmd), flags);
+		for (int i = 0; pages && i < nr; i++)
+			pages[i] = head + pte_index(addr) + i;
+		if (pages)
+			grab_pages(vma->vm_mm, pages, nr, flags);
 	}
-	if (gup_must_unshare(vma, flags, page))
-		return ERR_PTR(-EMLINK);
-	KASSERT((flags & (FOLL_PIN | FOLL_WRITE)) != (FOLL_PIN | FOLL_WRITE) ||
-		!folio_test_anon(page_folio(page)) ||
-		PageAnonExclusive(page), "PIN-5");
-	if (flags & (FOLL_GET | FOLL_PIN))
-		grab_page(vma->vm_mm, page, flags);
+	spin_unlock(ptl);
+	return err ? err : nr;
+}
+
+/* The page of one PTE, or NULL: fault first; -EMLINK: unshare first; -EFAULT. => ptl held */
+static struct page *follow_pte(struct vm_area_struct *vma, unsigned long addr, pte_t pte, unsigned int flags)
+{
+	struct page *page;
+	int err;
+
+	/* A migration entry: the fault waits until it is gone (MIG-5). */
+	if (!pte_present(pte))
+		return NULL;
+	page = vm_normal_page(vma, addr, pte);
+	if (!page && !is_zero_pfn(pte_pfn(pte)))
+		return ERR_PTR(-EFAULT);
+	if (!page)
+		page = zero_page;
+	err = may_follow(vma, page, pte_write(pte), flags);
+	if (err)
+		return err == -EAGAIN ? NULL : ERR_PTR(err);
+	note_write(page, pte_dirty(pte), flags);
 	return page;
 }
 
-static struct page *follow_page(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
+/*
+ * Up to NR pages from ADDR on, of one table, grabbed (with PAGES NULL: only looked at). How many; none:
+ * -EAGAIN: fault first, -EMLINK: unshare first, -EFAULT.
+ */
+static long follow_ptes(struct vm_area_struct *vma, unsigned long addr, pmd_t *pmd, int nr,
+			unsigned int flags, struct page **pages)
 {
-	pmd_t *pmd = mm_find_pmd(vma->vm_mm, addr);
 	struct page *page = NULL;
 	spinlock_t *ptl;
-	pte_t *ptep, pte;
+	pte_t *ptep = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
+	int i;
 
-	if (!pmd || pmd_none(pmdp_get(pmd)))
-		return NULL;
-	ptep = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
 	if (!ptep)
-		return NULL;
-	pte = ptep_get(ptep);
-	if (pte_present(pte))
-		page = follow_present_pte(vma, addr, pte, flags);
+		return -EAGAIN;
+	nr = min(nr, PTRS_PER_TABLE - (int)pte_index(addr));
+	for (i = 0; i < nr; i++) {
+		page = follow_pte(vma, addr + ((unsigned long)i << PAGE_SHIFT), ptep_get(ptep + i), flags);
+		if (IS_ERR_OR_NULL(page))
+			break;
+		if (pages)
+			pages[i] = page;
+	}
+	if (pages)
+		grab_pages(vma->vm_mm, pages, i, flags);
 	pte_unmap_unlock(ptep, ptl);
-	return page;
+	if (i)
+		return i;
+	return page ? PTR_ERR(page) : -EAGAIN;
+}
+
+/* The same below one PMD, whatever it is. */
+static long follow_pages(struct vm_area_struct *vma, unsigned long addr, int nr, unsigned int flags,
+			 struct page **pages)
+{
+	pmd_t *pmdp = mm_find_pmd(vma->vm_mm, addr);
+	bool look_again;
+	long got;
+
+	if (!pmdp || pmd_none(pmdp_get(pmdp)))
+		return -EAGAIN;
+	if (pmd_trans_huge(pmdp_get(pmdp))) {
+		got = follow_huge_pmd(vma, addr, pmdp, nr, flags, pages, &look_again);
+		if (!look_again)
+			return got;
+	}
+	return follow_ptes(vma, addr, pmdp, nr, flags, pages);
 }
 
 /* 0: look again. -EAGAIN: the lock was dropped (*LOCKED = 0). Other errors are the caller's result. */
@@ -169,22 +299,28 @@ static int check_vma_flags(struct vm_area_struct *vma, unsigned int flags)
 	return 0;
 }
 
-/* One page, by as many faults as it takes. ERR_PTR(-EAGAIN): the lock was dropped. */
-static struct page *get_one_page(struct vm_area_struct *vma, unsigned long addr, unsigned int flags,
-				 int *locked)
+/*
+ * One page or more of VMA from ADDR on, at most NR, by as many faults as the first one takes. -EAGAIN: the
+ * lock was dropped.
+ */
+static long get_some_pages(struct vm_area_struct *vma, unsigned long addr, unsigned long nr,
+			   unsigned int flags, struct page **pages, int *locked)
 {
-	struct page *page;
+	long got;
 	int err;
 
+	nr = min(nr, (vma->vm_end - addr) >> PAGE_SHIFT);
+	nr = min_t(unsigned long, nr, HPAGE_PMD_NR);
 	for (;;) {
 		if (fatal_signal_pending(current))
-			return ERR_PTR(-EINTR);
-		page = follow_page(vma, addr, flags);
-		if (page && PTR_ERR(page) != -EMLINK)
-			return page;
-		err = faultin_page(vma, addr, flags, page != NULL, locked);
+			return -EINTR;
+		got = follow_pages(vma, addr, (int)nr, flags, pages);
+		if (got != -EAGAIN && got != -EMLINK)
+			return got;
+		err = faultin_page(vma, addr, flags, got == -EMLINK, locked);
 		if (err)
-			return ERR_PTR(err);
+			return err;
+		pause_point("gup_faulted");
 		cond_resched();
 	}
 }
@@ -197,24 +333,24 @@ static long __get_user_pages(struct mm_struct *mm, unsigned long start, unsigned
 			     struct page **pages, int *locked)
 {
 	struct vm_area_struct *vma = NULL;
-	struct page *page;
-	long i;
-	int err;
+	unsigned long done = 0;
+	long got;
 
-	for (i = 0; i < (long)nr; i++, start += PAGE_SIZE) {
-		if (!vma || start >= vma->vm_end) {
-			vma = vma_lookup(mm, start);
-			err = vma ? check_vma_flags(vma, flags) : -EFAULT;
-			if (err)
-				return i ? i : err;
+	while (done < nr) {
+		unsigned long addr = start + (done << PAGE_SHIFT);
+
+		if (!vma || addr >= vma->vm_end) {
+			vma = vma_lookup(mm, addr);
+			got = vma ? check_vma_flags(vma, flags) : -EFAULT;
+			if (got)
+				return done ? (long)done : got;
 		}
-		page = get_one_page(vma, start, flags, locked);
-		if (IS_ERR(page))
-			return i ? i : PTR_ERR(page);
-		if (pages)
-			pages[i] = page;
+		got = get_some_pages(vma, addr, nr - done, flags, pages ? pages + done : NULL, locked);
+		if (got < 0)
+			return done ? (long)done : got;
+		done += (unsigned long)got;
 	}
-	return i;
+	return (long)done;
 }
 
 /* The same, taking the lock again where it was dropped. *LOCKED is 1 at the end unless a signal came. */
@@ -226,8 +362,7 @@ static long gup_retry(struct mm_struct *mm, unsigned long start, unsigned long n
 
 	for (;;) {
 		got = __get_user_pages(mm, start + (done << PAGE_SHIFT), nr - done, flags,
-				       pages ? pages + done : NULL,
-				       locked);
+				       pages ? pages + done : NULL, locked);
 		if (got > 0)
 			done += (unsigned long)got;
 		if (done == nr || (*locked && got <= 0))
@@ -258,67 +393,118 @@ long get_user_pages_remote(struct mm_struct *mm, unsigned long start, unsigned l
 
 /* ---- Fast: no lock at all ---- */
 
-/* A reference if the folio is alive and PAGE still part of it. PIN-7 B3. */
-static struct folio *try_grab_folio(struct page *page, unsigned int flags)
+/*
+ * NR references (or pins) of the folio of PAGE, or NULL: it is free, or PAGE is not part of it any more. With
+ * a reference the folio can neither go nor be split. PIN-7 B3.
+ */
+static struct folio *try_grab_folio(struct page *page, int nr, unsigned int flags)
 {
 	struct folio *folio = page_folio(page);
-	int refs = (flags & FOLL_PIN) && !folio_test_large(folio) ? GUP_PIN_COUNTING_BIAS : 1;
 
-	if (!atomic_add_unless(&folio->_refcount, refs, 0))
+	if (!atomic_add_unless(&folio->_refcount, nr, 0))
 		return NULL;
 	if (unlikely(page_folio(page) != folio)) {
-		folio_put_refs(folio, refs);
+		folio_put_refs(folio, nr);
 		return NULL;
 	}
-	if (flags & FOLL_PIN) {
-		if (folio_test_large(folio))
-			atomic_inc(&folio->_pincount);
-		mod_node_page_state(NR_FOLL_PIN_ACQUIRED, 1);
-	}
+	if (flags & FOLL_PIN)
+		references_to_pins(folio, nr);
 	return folio;
+}
+
+/* PIN-7, between B1 and B3. */
+static inline void after_b1(void)
+{
+	pause_spin("gup_fast_b1");
 }
 
 /* One PTE of the table that *PMDP named as PMD. NULL: leave it to the slow path. => interrupts off */
 static struct page *gup_fast_pte(pmd_t *pmdp, pmd_t pmd, pte_t *ptep, unsigned int flags)
 {
 	pte_t pte = ptep_get(ptep);			/* B1 */
+	struct folio *folio;
 	struct page *page;
 
 	/* B2 */
 	if (!(pte.v & _PAGE_PRESENT) || pte_special(pte) || ((flags & FOLL_WRITE) && !pte_write(pte)))
 		return NULL;
+	after_b1();
 	page = pfn_to_page(pte_pfn(pte));
-	if (!try_grab_folio(page, flags))		/* B3 */
+	folio = try_grab_folio(page, 1, flags);	/* B3 */
+	if (!folio)
 		return NULL;
 	/* B4: what we read may have been on its way out; B5: and read-only pins want exclusive pages. */
-	if (pmdp_get(pmdp).v == pmd.v && pte_same(ptep_get(ptep), pte) &&
+	if (pmd_same(pmdp_get(pmdp), pmd) && pte_same(ptep_get(ptep), pte) &&
 	    (pte_write(pte) || !gup_must_unshare(NULL, flags, page)))
 		return page;
-	ungrab_page(page, flags);
+	ungrab_folio(folio, 1, flags);
 	return NULL;
+}
+
+/* Up to NR pages from START on of the table that *PMDP named as PMD. => interrupts off */
+static int gup_fast_ptes(pmd_t *pmdp, pmd_t pmd, unsigned long start, int nr, unsigned int flags,
+			 struct page **pages)
+{
+	pte_t *ptep = pte_offset_kernel(pmd, start);
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		pages[i] = gup_fast_pte(pmdp, pmd, ptep + i, flags);
+		if (!pages[i])
+			break;
+	}
+	return i;
+}
+
+/* Up to NR pages from START on of the huge PMD that *PMDP was; all or none. => interrupts off */
+static int gup_fast_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long start, int nr, unsigned int flags,
+			     struct page **pages)
+{
+	struct page *head = pfn_to_page(pmd_pfn(pmd));
+	struct folio *folio;
+
+	/* B2. Not present: it is being split. The slow path knows the rules of the zero page. */
+	if (!(pmd.v & _PAGE_PRESENT) || is_huge_zero_pmd(pmd) || ((flags & FOLL_WRITE) && !pmd_write(pmd)))
+		return 0;
+	after_b1();
+	folio = try_grab_folio(head, nr, flags);	/* B3 */
+	if (!folio)
+		return 0;
+	if (!pmd_same(pmdp_get(pmdp), pmd) ||		/* B4, B5 */
+	    (!pmd_write(pmd) && gup_must_unshare(NULL, flags, head))) {
+		ungrab_folio(folio, nr, flags);
+		return 0;
+	}
+	for (int i = 0; i < nr; i++)
+		pages[i] = head + pte_index(start) + i;
+	return nr;
 }
 
 /* => interrupts off, own mm. Returns how many pages from START on were got. */
 static int gup_fast_walk(unsigned long start, int nr, unsigned int flags, struct page **pages)
 {
 	struct mm_struct *mm = current->mm;
-	pmd_t *pmdp = NULL, pmd = { 0 };
-	int i;
+	int done = 0, part, got;
 
-	for (i = 0; i < nr; i++, start += PAGE_SIZE) {
-		if (!pmdp || !(start & ~PMD_MASK)) {
-			pmdp = mm_find_pmd(mm, start);
-			if (!pmdp)
-				break;
-			pmd = pmdp_get(pmdp);
-			if (!pmd_table(pmd))
-				break;
-		}
-		pages[i] = gup_fast_pte(pmdp, pmd, pte_offset_kernel(pmd, start), flags);
-		if (!pages[i])
+	while (done < nr) {
+		pmd_t *pmdp = mm_find_pmd(mm, start), pmd;
+
+		if (!pmdp)
 			break;
+		pmd = pmdp_get(pmdp);
+		part = min(nr - done, PTRS_PER_TABLE - (int)pte_index(start));
+		if (pmd_trans_huge(pmd))
+			got = gup_fast_huge_pmd(pmdp, pmd, start, part, flags, pages + done);
+		else if (pmd_table(pmd))
+			got = gup_fast_ptes(pmdp, pmd, start, part, flags, pages + done);
+		else
+			got = 0;
+		done += got;
+		if (got < part)
+			break;
+		start += (unsigned long)part << PAGE_SHIFT;
 	}
-	return i;
+	return done;
 }
 
 static int gup_fast(unsigned long start, int nr, unsigned int flags, struct page **pages)
@@ -339,8 +525,8 @@ static int gup_fast(unsigned long start, int nr, unsigned int flags, struct page
 	got = gup_fast_walk(start, nr, flags, pages);
 	local_irq_restore(irq);
 	if ((flags & FOLL_PIN) && read_seqcount_retry(&mm->write_protect_seq, seq)) {
-		while (got)
-			ungrab_page(pages[--got], flags);
+		ungrab_pages(pages, got, flags);
+		got = 0;
 	}
 	return got;
 }

@@ -14,6 +14,8 @@ void setup_zone_watermarks(void);
 extern int min_free_kbytes, watermark_scale_factor;
 /* Allocate the zero page from memblock. page_alloc.c */
 void zero_page_init(void);
+/* Make the frames from P on a folio: head, tails, counts. Frozen, nobody looks at them. page_alloc.c */
+void prep_compound(struct page *p, unsigned int order);
 /* Run all shrinkers; pages freed. slab.c registers its own. page_alloc.c */
 unsigned long shrink_slab(unsigned long nr);
 

@@ -8,6 +8,8 @@
 #include "mm/lru.h"
 #include "arch-x86_64/smp.h"
 #include "mm/gfp.h"
+#include "mm/mmu_gather.h"
+#include "mm/huge_memory.h"
 #include "mm/vmstat.h"
 
 #define LRU_BATCH 31
@@ -15,14 +17,14 @@
 struct folio_batch { unsigned int nr; struct folio *folios[LRU_BATCH]; };
 static __section(".data..percpu") struct folio_batch lru_add_batch;
 
-static struct list_head lru_lists[NR_LRU_LISTS] = {
+struct list_head lru_lists[NR_LRU_LISTS] = {
 	LIST_HEAD_INIT(lru_lists[0]), LIST_HEAD_INIT(lru_lists[1]), LIST_HEAD_INIT(lru_lists[2]),
 	LIST_HEAD_INIT(lru_lists[3]), LIST_HEAD_INIT(lru_lists[4]),
 };
 unsigned long lru_size[NR_LRU_LISTS];
-static DEFINE_SPINLOCK(lru_lock);
+DEFINE_SPINLOCK(lru_lock);
 
-static enum lru_list folio_lru_list(const struct folio *f)
+enum lru_list folio_lru_list(const struct folio *f)
 {
 	if (folio_test_unevictable(f))
 		return LRU_UNEVICTABLE;
@@ -114,23 +116,98 @@ bool folio_lru_del(struct folio *f)
 	return was;
 }
 
+/* F's flags change so that it belongs on another list: CLEAR goes, SET comes. => lru_lock held, F on a list */
+static void lru_refile(struct folio *f, unsigned long clear, unsigned long set)
+{
+	list_del(&f->lru);
+	lru_account(f, folio_lru_list(f), -1);
+	__atomic_fetch_and(&f->flags, ~clear, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&f->flags, set, __ATOMIC_RELAXED);
+	list_add(&f->lru, &lru_lists[folio_lru_list(f)]);
+	lru_account(f, folio_lru_list(f), 1);
+}
+
 void folio_activate(struct folio *f)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&lru_lock, flags);
 	if (folio_test_lru(f) && !folio_test_active(f) && !folio_test_unevictable(f)) {
-		enum lru_list l = folio_lru_list(f);
-
-		list_del(&f->lru);
-		lru_account(f, l, -1);
-		folio_set_active(f);
-		l = folio_lru_list(f);
-		list_add(&f->lru, &lru_lists[l]);
-		lru_account(f, l, 1);
+		lru_refile(f, 0, BIT(PG_active));
 		count_vm_events(PGACTIVATE, folio_nr_pages(f));
 	}
 	spin_unlock_irqrestore(&lru_lock, flags);
+}
+
+void folio_deactivate(struct folio *f)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lru_lock, flags);
+	if (folio_test_lru(f) && folio_test_active(f) && !folio_test_unevictable(f)) {
+		lru_refile(f, BIT(PG_active) | BIT(PG_referenced), BIT(PG_workingset));
+		count_vm_events(PGDEACTIVATE, folio_nr_pages(f));
+	}
+	spin_unlock_irqrestore(&lru_lock, flags);
+}
+
+void folio_mark_lazyfree(struct folio *f)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lru_lock, flags);
+	if (folio_test_lru(f) && folio_test_anon(f) && folio_test_swapbacked(f) && !folio_test_swapcache(f) &&
+	    !folio_test_unevictable(f)) {
+		/* SWAP-21: nothing of it needs a slot, until somebody writes again. */
+		lru_refile(f, BIT(PG_active) | BIT(PG_referenced) | BIT(PG_swapbacked), 0);
+		count_vm_events(PGLAZYFREE, folio_nr_pages(f));
+	}
+	spin_unlock_irqrestore(&lru_lock, flags);
+}
+
+static enum node_stat_item isolated_stat(const struct folio *f)
+{
+	return folio_test_swapbacked(f) ? NR_ISOLATED_ANON : NR_ISOLATED_FILE;
+}
+
+bool folio_isolate_lru(struct folio *f)
+{
+	if (!folio_lru_del(f))
+		return false;
+	mod_node_page_state(isolated_stat(f), (long)folio_nr_pages(f));
+	return true;
+}
+
+void folio_forget_isolated(struct folio *f)
+{
+	mod_node_page_state(isolated_stat(f), -(long)folio_nr_pages(f));
+}
+
+void lru_cache_add_now(struct folio *f)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lru_lock, flags);
+	lru_add_locked(f);
+	spin_unlock_irqrestore(&lru_lock, flags);
+}
+
+void folio_putback_lru(struct folio *f)
+{
+	folio_forget_isolated(f);
+	lru_cache_add_now(f);
+	folio_put(f);
+}
+
+void lru_add_split_piece(struct folio *f, struct folio *piece)
+{
+	if (!folio_test_lru(f)) {
+		lru_add_locked(piece);
+		return;
+	}
+	/* Counted with F so far, which counts for its own pages only from now on: the sum is the same. */
+	list_add_tail(&piece->lru, &f->lru);
+	folio_set_lru(piece);
 }
 
 void __folio_put(struct folio *f)
@@ -138,8 +215,54 @@ void __folio_put(struct folio *f)
 	unsigned int order = folio_order(f);
 
 	KASSERT(!PageTail(&f->page), "FOL-2");
+	if (order) {
+		folio_unqueue_deferred_split(f);
+		if (folio_test_anon(f))
+			mod_mthp_stat(order, MTHP_STAT_NR_ANON, -1);
+	}
 	folio_lru_del(f);
-	folio_clear_active(f);
-	folio_clear_unevictable(f);
+	if (f->flags & (BIT(PG_active) | BIT(PG_unevictable))) {
+		folio_clear_active(f);
+		folio_clear_unevictable(f);
+	}
 	free_frozen_pages(&f->page, order);
+}
+
+/* Many folios whose last references are gone leave their lists under one lock. */
+static void lru_del_batch(struct gathered *batch, unsigned int n)
+{
+	long left[NR_LRU_LISTS] = { 0 };
+	unsigned long flags;
+
+	spin_lock_irqsave(&lru_lock, flags);
+	for (unsigned int i = 0; i < n; i++) {
+		struct folio *f = batch[i].folio;
+
+		if (!folio_test_lru(f))
+			continue;
+		folio_clear_lru(f);
+		list_del(&f->lru);
+		left[folio_lru_list(f)] += (long)folio_nr_pages(f);
+	}
+	for (int l = 0; l < NR_LRU_LISTS; l++) {
+		if (!left[l])
+			continue;
+		lru_size[l] -= left[l];
+		mod_node_page_state(NR_INACTIVE_ANON + l, -left[l]);
+	}
+	spin_unlock_irqrestore(&lru_lock, flags);
+}
+
+void folios_put_gathered(struct gathered *batch, unsigned int n)
+{
+	unsigned int last = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (atomic_sub_and_test((int)batch[i].nr, &batch[i].folio->_refcount))
+			batch[last++] = batch[i];
+	if (!last)
+		return;
+	lru_del_batch(batch, last);
+	for (unsigned int i = 0; i < last; i++)
+		__folio_put(batch[i].folio);
 }

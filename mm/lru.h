@@ -20,6 +20,32 @@ void lru_add_drain_all(void);
 bool folio_lru_del(struct folio *f);
 /* Move to the active list of its kind, if it is on an inactive one. */
 void folio_activate(struct folio *f);
+/* Drop the references of N entries of BATCH (mmu_gather.h), whose contents are lost. => flushed; no lock held */
+struct gathered;
+void folios_put_gathered(struct gathered *batch, unsigned int n);
+/* MADV_COLD (RCL-24): from the active list to the head of the inactive one. */
+void folio_deactivate(struct folio *f);
+/*
+ * MADV_FREE: an anonymous folio on a list moves to the file list, no longer swap-backed (SWAP-21; pglazyfree). Not if
+ * it is in the swap cache or unevictable.
+ */
+void folio_mark_lazyfree(struct folio *f);
+/*
+ * Take F off its list for somebody who will move or reclaim it (RCL-2): true if that is the caller now; the caller's
+ * reference stays. Put it back at once, without the batch; that drops the caller's reference.
+ */
+bool folio_isolate_lru(struct folio *f);
+void folio_putback_lru(struct folio *f);
+/* Or never: it moved, or only the caller's reference is left. */
+void folio_forget_isolated(struct folio *f);
+/* New F goes to its list at once: its references are exact from the start (PIT-16). */
+void lru_cache_add_now(struct folio *f);
+/* PIECE was cut off F, has its flags and goes where F is, or to the head of its list if F is on none. => lru_lock held */
+void lru_add_split_piece(struct folio *f, struct folio *piece);
+extern spinlock_t lru_lock;		/* a leaf; irqsave */
 extern unsigned long lru_size[NR_LRU_LISTS];	/* pages; lru_lock */
+extern struct list_head lru_lists[NR_LRU_LISTS];	/* lru_lock; for mm_check.c */
+/* The list that F's flags name. */
+enum lru_list folio_lru_list(const struct folio *f);
 
 #endif

@@ -4,7 +4,8 @@
  *
  *	act on the pages        DONTNEED, REMOVE, POPULATE_READ/WRITE      mmap lock for reading
  *	change the VMA          DONTFORK, WIPEONFORK, HUGEPAGE, ...        mmap lock for writing
- *	hints without effect    WILLNEED, FREE, COLD, PAGEOUT: without swap, keeping the pages is right
+ *	hints about reclaim     FREE, COLD                                 mmap lock for reading
+ *	hints without effect    WILLNEED; PAGEOUT: without swap, keeping the pages is right
  *
  * Holes in the range: the mapped parts are done all the same, then ENOMEM. Linux: mm/madvise.c.
  */
@@ -14,6 +15,10 @@
 #include "kernel/task/cred.h"
 #include "kernel/task/pid.h"
 #include "kernel/task/syscall.h"
+#include "kernel/trace/pause.h"
+#include "mm/huge_memory.h"
+#include "mm/lru.h"
+#include "mm/mmu_gather.h"
 #include "mm/rmap.h"
 #include "mm/vma.h"
 
@@ -58,7 +63,7 @@ static bool needs_write_lock(int b)
 /* ---- Advice that changes the VMA ---- */
 
 /* The flags that VMA has after advice B, or -EINVAL: not for this kind of mapping. */
-static int advised_flags(const struct vm_area_struct *vma, int b, vm_flags_t *flags)
+static int advised_flags(struct vm_area_struct *vma, int b, vm_flags_t *flags)
 {
 	vm_flags_t f = vma->vm_flags;
 
@@ -97,14 +102,9 @@ static int advised_flags(const struct vm_area_struct *vma, int b, vm_flags_t *fl
 		f &= ~VM_DONTDUMP;
 		break;
 	case MADV_HUGEPAGE:
-		if (f & VM_SPECIAL)
-			return -EINVAL;
-		f = (f & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
-		break;
 	case MADV_NOHUGEPAGE:
-		if (f & VM_SPECIAL)
+		if (hugepage_madvise(vma, &f, b))
 			return -EINVAL;
-		f = (f & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
 		break;
 	}
 	*flags = f;
@@ -124,14 +124,179 @@ static int madvise_vma_flags(struct vm_area_struct *vma, unsigned long start, un
 
 /* ---- Advice about the pages ---- */
 
-static int madvise_dontneed(struct vm_area_struct *vma, unsigned long start, unsigned long end, int b)
+/* MLK-6. */
+static bool can_drop_pages(const struct vm_area_struct *vma, int b)
 {
-	/* MLK-6. */
-	if ((vma->vm_flags & VM_PFNMAP) || (b != MADV_DONTNEED_LOCKED && (vma->vm_flags & VM_LOCKED)))
+	return !(vma->vm_flags & VM_PFNMAP) && (b == MADV_DONTNEED_LOCKED || !(vma->vm_flags & VM_LOCKED));
+}
+
+/* walk->private of FREE and COLD. */
+struct lru_advice {
+	struct mmu_gather tlb;
+	bool lazyfree;			/* FREE, else COLD */
+};
+
+/* Take A, and for FREE also D, from NR PTEs. => ptl held */
+static void clear_young_dirty(struct lru_advice *a, pte_t *pte, unsigned long addr, unsigned int nr)
+{
+	u64 bits = _PAGE_ACCESSED | (a->lazyfree ? _PAGE_DIRTY : 0);
+
+	for (unsigned int i = 0; i < nr; i++, addr += PAGE_SIZE) {
+		if (!(pte_val(ptep_get(pte + i)) & bits))
+			continue;
+		__atomic_fetch_and(&pte[i].v, ~bits, __ATOMIC_SEQ_CST);
+		tlb_flush_range_later(&a->tlb, addr, PAGE_SIZE);
+	}
+}
+
+/*
+ * FREE: the folio's own dirty flag (a device wrote to it) goes, too, if nobody else maps the folio. A large one is
+ * mapped whole here, so that a mapcount of its size means that it is ours alone. => ptl held
+ */
+static bool forget_dirty(struct folio *folio)
+{
+	bool ours;
+
+	if (!folio_test_dirty(folio) && !folio_test_swapcache(folio))
+		return true;
+	if (!folio_trylock(folio))
+		return false;
+	ours = folio_mapcount(folio) == (int)folio_nr_pages(folio) && !folio_test_swapcache(folio);
+	if (ours)
+		folio_clear_dirty(folio);
+	folio_unlock(folio);
+	return ours;
+}
+
+/* The advice is for the whole FOLIO, mapped by NR PTEs from PTE on. => ptl held */
+static void advise_folio(struct lru_advice *a, struct folio *folio, pte_t *pte, unsigned long addr, unsigned int nr)
+{
+	if (a->lazyfree) {
+		if (!forget_dirty(folio))
+			return;
+		clear_young_dirty(a, pte, addr, nr);
+		folio_mark_lazyfree(folio);
+		return;
+	}
+	if (!folio_test_lru(folio) || folio_mapcount(folio) != (int)folio_nr_pages(folio))
+		return;
+	clear_young_dirty(a, pte, addr, nr);
+	folio_clear_referenced(folio);
+	folio_deactivate(folio);
+}
+
+/*
+ * ABI-24: FOLIO is only partly covered. Unless others may map it, split it, so that the part can be taken. True: it
+ * was. => PTL held, and dropped
+ */
+static bool split_partly_covered(struct folio *folio, spinlock_t *ptl)
+{
+	int err;
+
+	if (folio_maybe_mapped_shared(folio) || !folio_trylock(folio)) {
+		spin_unlock(ptl);
+		return false;
+	}
+	folio_get(folio);
+	spin_unlock(ptl);
+	pause_point("madvise_split");
+	err = split_folio(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+	return !err;
+}
+
+/* Advise PTEs from ADDR on; returns where to go on: a split drops the lock. */
+static unsigned long advise_some_ptes(struct lru_advice *a, pmd_t *pmd, unsigned long addr, unsigned long end,
+				      struct mm_walk *walk)
+{
+	spinlock_t *ptl;
+	pte_t *first = pte_offset_map_lock(walk->mm, pmd, addr, &ptl), *pte;
+	unsigned int nr;
+
+	if (!first)
+		return end;
+	for (pte = first; addr < end; pte += nr, addr += nr * PAGE_SIZE) {
+		pte_t val = ptep_get(pte);
+		struct page *page = pte_present(val) ? vm_normal_page(walk->vma, addr, val) : NULL;
+		struct folio *folio = page ? page_folio(page) : NULL;
+
+		nr = 1;
+		if (!folio)
+			continue;
+		if (folio_test_large(folio)) {
+			nr = folio_pte_batch(folio, pte, val, (unsigned int)((end - addr) >> PAGE_SHIFT));
+			if (nr < folio_nr_pages(folio))
+				return split_partly_covered(folio, ptl) ? addr : addr + nr * PAGE_SIZE;
+		}
+		advise_folio(a, folio, pte, addr, nr);
+	}
+	pte_unmap_unlock(first, ptl);
+	return end;
+}
+
+/* COLD of a whole huge PMD. */
+static void cold_huge_pmd(struct lru_advice *a, struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr)
+{
+	spinlock_t *ptl = pmd_trans_huge_lock(pmd, vma);
+	struct page *page = ptl ? vm_normal_page_pmd(vma, addr, pmdp_get(pmd)) : NULL;
+	struct folio *folio = page ? page_folio(page) : NULL;
+
+	if (folio && !folio_maybe_mapped_shared(folio)) {
+		if (pmdp_test_and_clear_young(pmd))
+			tlb_flush_range_later(&a->tlb, addr, PMD_SIZE);
+		folio_clear_referenced(folio);
+		folio_deactivate(folio);
+	}
+	if (ptl)
+		spin_unlock(ptl);
+}
+
+/* Part of a huge PMD: go on with PTEs if its folio can be split. */
+static void split_partly_covered_pmd(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr)
+{
+	spinlock_t *ptl = pmd_trans_huge_lock(pmd, vma);
+	struct page *page = ptl ? vm_normal_page_pmd(vma, addr, pmdp_get(pmd)) : NULL;
+
+	if (page)
+		split_partly_covered(page_folio(page), ptl);
+	else if (ptl)
+		spin_unlock(ptl);
+}
+
+static int advise_pmd_range(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+{
+	struct lru_advice *a = walk->private;
+
+	if (pmd_trans_huge(pmdp_get(pmd))) {
+		if (end - addr < PMD_SIZE)
+			split_partly_covered_pmd(walk->vma, pmd, addr);
+		else if (a->lazyfree)
+			madvise_free_huge_pmd(&a->tlb, walk->vma, pmd, addr);
+		else
+			cold_huge_pmd(a, walk->vma, pmd, addr);
+	}
+	/* Still huge: there is no table, and nothing to do. */
+	while (addr < end) {
+		addr = advise_some_ptes(a, pmd, addr, end, walk);
+		cond_resched();
+	}
+	return 0;
+}
+
+static int madvise_lru(struct vm_area_struct *vma, unsigned long start, unsigned long end, int b)
+{
+	struct lru_advice a = { .lazyfree = b == MADV_FREE };
+	struct mm_walk walk = { .pmd_entry = advise_pmd_range, .vma = vma, .private = &a };
+
+	if (!can_drop_pages(vma, b) || (b == MADV_FREE && !vma_is_anonymous(vma)))
 		return -EINVAL;
-	if (b == MADV_FREE)
-		return vma_is_anonymous(vma) ? 0 : -EINVAL;
-	zap_page_range_single(vma, start, end);
+	if (b == MADV_PAGEOUT)
+		return 0;
+	lru_add_drain();
+	tlb_gather_mmu(&a.tlb, vma->vm_mm, false);
+	walk_page_range(vma->vm_mm, start, end, &walk);
+	tlb_finish_mmu(&a.tlb);
 	return 0;
 }
 
@@ -164,11 +329,14 @@ static int madvise_vma(struct vm_area_struct *vma, unsigned long start, unsigned
 		return 0;
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:
+		if (!can_drop_pages(vma, b))
+			return -EINVAL;
+		zap_page_range_single(vma, start, end);
+		return 0;
 	case MADV_FREE:
-		return madvise_dontneed(vma, start, end, b);
 	case MADV_COLD:
 	case MADV_PAGEOUT:
-		return vma->vm_flags & (VM_LOCKED | VM_PFNMAP) ? -EINVAL : 0;
+		return madvise_lru(vma, start, end, b);
 	case MADV_REMOVE:
 		return madvise_remove(vma, start, end);
 	default:

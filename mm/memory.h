@@ -106,6 +106,29 @@ static inline pte_t maybe_mkwrite(pte_t pte, struct vm_area_struct *vma)
 {
 	return likely(vma->vm_flags & VM_WRITE) ? pte_mkwrite(pte) : pte;
 }
+/*
+ * How many PTEs from PTEP on, at most MAX_NR, map consecutive pages of F and say the same as PTE, the value at PTEP,
+ * which maps a page of F. A, D and RW may differ from one to the next: who needs them looks at each (COW-27,
+ * PIT-23). The caller's MAX_NR ends with the table and the VMA (PIT-24). Linux: the same function.
+ * => ptl held
+ */
+static inline unsigned int folio_pte_batch(const struct folio *f, const pte_t *ptep, pte_t pte, unsigned int max_nr)
+{
+	const u64 ignore = _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_RW;
+	u64 expected = pte_val(pte) & ~ignore;
+	unsigned long left = folio_pfn(f) + folio_nr_pages(f) - pte_pfn(pte);
+	unsigned int nr = 1;
+
+	if (left < max_nr)
+		max_nr = left;
+	while (nr < max_nr) {
+		expected += PAGE_SIZE;
+		if ((pte_val(ptep_get(ptep + nr)) & ~ignore) != expected)
+			break;
+		nr++;
+	}
+	return nr;
+}
 /* Which RSS counter a folio goes to. */
 static inline int mm_counter_file(const struct folio *f)
 {

@@ -51,10 +51,13 @@ static int mincore_hole(unsigned long addr, unsigned long end, struct mm_walk *w
 
 static int mincore_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
-	for (; addr < end; addr += PAGE_SIZE) {
-		pte_t *pte = pte_offset_map(pmd, addr);
+	bool huge = pmd_trans_huge(pmdp_get(pmd));
 
-		if (pte && pte_present(ptep_get(pte))) {
+	for (; addr < end; addr += PAGE_SIZE) {
+		pte_t *pte = huge ? NULL : pte_offset_map(pmd, addr);
+
+		/* A page that is just being moved (a migration entry) is in core, too. */
+		if (huge || (pte && !pte_none(ptep_get(pte)))) {
 			u8 *vec = walk->private;
 
 			*vec++ = 1;

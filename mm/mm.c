@@ -12,7 +12,6 @@
 #include "arch-x86_64/tlbflush.h"
 #include "kernel/fs/fs.h"
 #include "kernel/init.h"
-#include "kernel/lib/bitmap.h"
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
 #include "mm/lru.h"
@@ -43,69 +42,6 @@ static int __mm_init(void)
 	return 0;
 }
 core_initcall(__mm_init);
-
-/* ---- Owner ids (MMID-2): the lowest free one, from 1 ---- */
-
-#define IDS_PER_CHUNK (PAGE_SIZE * 8)
-static unsigned long *id_chunks[64];	/* a page of bits each, made when the ones before are full */
-static unsigned int nr_id_chunks;
-static DEFINE_SPINLOCK(mm_id_lock);
-
-/* Lowest free id of the chunks there are, taken; -1: none. */
-static long take_free_id(void)
-{
-	long id = -1;
-
-	spin_lock(&mm_id_lock);
-	for (unsigned int c = 0; c < nr_id_chunks && id < 0; c++) {
-		unsigned int bit = find_first_zero_bit(id_chunks[c], IDS_PER_CHUNK);
-
-		if (bit < IDS_PER_CHUNK) {
-			__set_bit(bit, id_chunks[c]);
-			id = (long)c * (long)IDS_PER_CHUNK + bit;
-		}
-	}
-	spin_unlock(&mm_id_lock);
-	return id;
-}
-
-static bool add_id_chunk(void)
-{
-	unsigned long *chunk = get_zeroed_page(GFP_KERNEL);
-	bool added = false;
-
-	if (!chunk)
-		return false;
-	spin_lock(&mm_id_lock);
-	if (nr_id_chunks < ARRAY_SIZE(id_chunks)) {
-		if (!nr_id_chunks)
-			__set_bit(0, chunk);	/* 0 says "nobody" */
-		id_chunks[nr_id_chunks++] = chunk;
-		added = true;
-	}
-	spin_unlock(&mm_id_lock);
-	if (!added)
-		free_page(chunk);
-	return added;
-}
-
-/* A new id, or 0: none. May sleep. */
-static u32 mm_id_alloc(void)
-{
-	long id = take_free_id();
-
-	while (id < 0 && add_id_chunk())
-		id = take_free_id();
-	return id > 0 ? (u32)id : 0;
-}
-
-static void mm_id_free(u32 id)
-{
-	spin_lock(&mm_id_lock);
-	KASSERT(test_bit(id % IDS_PER_CHUNK, id_chunks[id / IDS_PER_CHUNK]), "MMID-2");
-	__clear_bit(id % IDS_PER_CHUNK, id_chunks[id / IDS_PER_CHUNK]);
-	spin_unlock(&mm_id_lock);
-}
 
 /* ---- Birth ---- */
 
@@ -158,7 +94,7 @@ static void copy_mm_fields(struct mm_struct *mm, struct mm_struct *old)
 	mm->env_start = old->env_start;
 	mm->env_end = old->env_end;
 	memcpy(mm->saved_auxv, old->saved_auxv, sizeof(mm->saved_auxv));
-	mm->flags = old->flags & BIT(MMF_DISABLE_THP);
+	mm->flags = old->flags & MMF_INHERITED;
 	mm->oom_score_adj = old->oom_score_adj;
 	set_mm_exe_file(mm, old->exe_file);
 }

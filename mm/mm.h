@@ -126,6 +126,7 @@ long get_user_pages_remote(struct mm_struct *mm, unsigned long start, unsigned l
 			   struct page **pages, int *locked);
 /* Give back what FOLL_PIN took (FOLL_GET: put_page). */
 void unpin_user_page(struct page *page);
+void unpin_user_pages(struct page **pages, int nr);
 /* Copy to or from another mm (/proc/PID/mem, cmdline). Returns bytes done. Takes the mmap lock. May sleep. */
 int access_remote_vm(struct mm_struct *mm, unsigned long addr, void *buf, int len, unsigned int gup_flags);
 /* Fault in [START, END) of one VMA range for MADV_POPULATE, mlock, MAP_POPULATE. 0 or -errno. Takes the lock. */

@@ -32,6 +32,7 @@ typedef unsigned long vm_flags_t;
 #define VM_MAYEXEC	0x00000040UL
 #define VM_MAYSHARE	0x00000080UL
 #define VM_GROWSDOWN	0x00000100UL
+#define VM_PAGE_TRACKING 0x00000200UL	/* pages are watched one by one: order 0 only (MTHP-6); by `force track` */
 #define VM_PFNMAP	0x00000400UL
 #define VM_LOCKED	0x00002000UL
 #define VM_IO		0x00004000UL
@@ -157,8 +158,10 @@ struct mm_struct {
 	atomic_t tlb_flush_pending;	/* a: zaps that have not flushed yet (mmu_gather.c) */
 };
 #define MMF_OOM_SKIP	1	/* reaped: not again a victim (RCL-31) */
-#define MMF_DISABLE_THP	2	/* prctl; inherited */
+#define MMF_DISABLE_THP	2	/* prctl, ABI-23: no large folios at all */
 #define MMF_OOM_REAPED	3	/* pages were taken away: later faults are SIGBUS (RCL-33) */
+#define MMF_DISABLE_THP_EXCEPT_ADVISED 4	/* prctl: only where MADV_HUGEPAGE or MADV_COLLAPSE asks for them */
+#define MMF_INHERITED	(BIT(MMF_DISABLE_THP) | BIT(MMF_DISABLE_THP_EXCEPT_ADVISED))	/* by fork and exec */
 
 extern struct mm_struct init_mm;	/* kernel's own: init_top_pgt, no VMAs */
 extern struct list_head mm_list;

@@ -368,7 +368,7 @@ out_charge:
 
 #define LEGACY_MAP_MASK (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE |	\
 	MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE |		\
-	MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | (0x3f << 26) | MAP_FIXED_NOREPLACE)
+	MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | (0x3fU << 26) | MAP_FIXED_NOREPLACE)
 
 /* MAP_SHARED of a file: may it be written, now or by mprotect later? */
 static int check_shared_file(struct file *file, int prot, struct map_request *r)

@@ -8,6 +8,7 @@
 #include "mm/mmu_gather.h"
 #include "arch-x86_64/tlbflush.h"
 #include "kernel/sched/sched.h"
+#include "mm/lru.h"
 
 static void reset_range(struct mmu_gather *tlb)
 {
@@ -71,8 +72,7 @@ void tlb_flush_mmu(struct mmu_gather *tlb)
 {
 	if (!tlb->fullmm && tlb->start < tlb->end)
 		flush_tlb_mm_range(tlb->mm, tlb->start, tlb->end);
-	for (unsigned int i = 0; i < tlb->nr; i++)
-		folio_put_refs(tlb->batch[i].folio, (int)tlb->batch[i].nr);
+	folios_put_gathered(tlb->batch, tlb->nr);
 	tlb->nr = 0;
 	tlb->overflow = false;
 	free_tables(tlb);

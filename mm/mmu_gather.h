@@ -34,17 +34,22 @@ void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm);
 void tlb_flush_mmu(struct mmu_gather *tlb);
 void tlb_finish_mmu(struct mmu_gather *tlb);
 
-/* The PTE of ADDR was cleared. */
-static inline void tlb_remove_tlb_entry(struct mmu_gather *tlb, unsigned long addr)
+/* Entries of [ADDR, ADDR + SIZE) were cleared, or lost rights. */
+static inline void tlb_flush_range_later(struct mmu_gather *tlb, unsigned long addr, unsigned long size)
 {
 	if (addr < tlb->start)
 		tlb->start = addr;
-	if (addr + PAGE_SIZE > tlb->end)
-		tlb->end = addr + PAGE_SIZE;
+	if (addr + size > tlb->end)
+		tlb->end = addr + size;
+}
+/* The PTE of ADDR was cleared. */
+static inline void tlb_remove_tlb_entry(struct mmu_gather *tlb, unsigned long addr)
+{
+	tlb_flush_range_later(tlb, addr, PAGE_SIZE);
 }
 /*
- * NR pages of FOLIO lost their mapping here: drop as many references later. True: flush before the next
- * call.
+ * Mappings of FOLIO by NR references went (NR PTEs, or 1 for a PMD): drop the references later. True: flush before
+ * the next call.
  */
 bool __tlb_grow(struct mmu_gather *tlb);
 static inline bool tlb_remove_folio_pages(struct mmu_gather *tlb, struct folio *folio, unsigned long nr)

@@ -3,22 +3,25 @@
  *
  * First the VMAs (split, merge, new vm_page_prot), then the PTEs that exist. Taking rights away is a flush;
  * giving some is not, except that a private page becomes writable only where it is exclusive (COW-26):
- * anything else waits for its write fault. Linux: mm/mprotect.c.
+ * anything else waits for its write fault. A large folio stays whole whatever becomes of its pages; a huge PMD becomes
+ * a table only if the range begins or ends inside it. Linux: mm/mprotect.c.
  */
-#include "arch-x86_64/tlbflush.h"
 #include "kernel/lib/err.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/syscall.h"
+#include "mm/huge_memory.h"
+#include "mm/mmu_gather.h"
 #include "mm/rmap.h"
+#include "mm/swapops.h"
 #include "mm/vma.h"
 
 #define PROT_SEM 8
 
 /* walk->private */
 struct protection_change {
+	struct mmu_gather tlb;
 	pgprot_t prot;
 	bool upgrade;			/* private and writable now: make exclusive pages writable at once */
-	unsigned long flush_start, flush_end;
 };
 
 /* The CPU may have cached a right that NEW does not give. */
@@ -29,39 +32,76 @@ static bool pte_needs_flush(pte_t old, pte_t new)
 	return (old.v & ~new.v & (_PAGE_PRESENT | _PAGE_RW)) || (new.v & ~old.v & _PAGE_NX);
 }
 
-static bool can_change_pte_writable(struct vm_area_struct *vma, unsigned long addr, pte_t pte)
+/*
+ * COW-26, and COW-27: each page by its own flag. Only anonymous pages ever have it, and here the page is mapped, so
+ * that it can be trusted (COW-4).
+ */
+static inline bool can_change_pte_writable(struct vm_area_struct *vma, unsigned long addr, pte_t pte)
 {
 	struct page *page = vm_normal_page(vma, addr, pte);
 
-	return page && folio_test_anon(page_folio(page)) && PageAnonExclusive(page);
+	return page && PageAnonExclusive(page);
 }
 
-static int change_pte_range(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+static void change_present_pte(struct protection_change *c, struct vm_area_struct *vma, pte_t *pte, unsigned long addr)
 {
-	struct protection_change *c = walk->private;
+	pte_t old = ptep_get(pte), new;
+
+	/* In one step with the A and D bits that a CPU may set meanwhile. */
+	do {
+		new = pte_modify(old, c->prot);
+		if (c->upgrade && can_change_pte_writable(vma, addr, new))
+			new = pte_mkwrite(new);
+	} while (!__atomic_compare_exchange_n(&pte->v, &old.v, new.v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	if (pte_needs_flush(old, new))
+		tlb_flush_range_later(&c->tlb, addr, PAGE_SIZE);
+}
+
+/* MIG-5: what comes back is writable only if that was never in question; else its first write asks. */
+static void change_migration_entry(pte_t *pte, pte_t old)
+{
+	swp_entry_t entry = pte_to_swp_entry(old);
+	struct folio *folio;
+
+	KASSERT(is_pte_migration_entry(old), "MIG-5");
+	if (!is_writable_migration_entry(entry))
+		return;
+	folio = page_folio(migration_entry_to_page(entry));
+	entry = folio_test_anon(folio) ? make_readable_exclusive_migration_entry(entry) : make_readable_migration_entry(entry);
+	set_pte(pte, swp_entry_to_pte(entry));
+}
+
+static void change_pte_range(struct protection_change *c, pmd_t *pmd, unsigned long addr, unsigned long end,
+			     struct mm_walk *walk)
+{
 	spinlock_t *ptl;
 	pte_t *first = pte_offset_map_lock(walk->mm, pmd, addr, &ptl), *pte;
 
 	if (!first)
-		return 0;
+		return;
 	for (pte = first; addr < end; pte++, addr += PAGE_SIZE) {
-		pte_t old = ptep_get(pte), new;
+		pte_t old = ptep_get(pte);
 
-		if (!pte_present(old))
-			continue;
-		/* Taken out first: the A and D bits that a CPU sets until then are in OLD. */
-		old = ptep_get_and_clear(pte);
-		new = pte_modify(old, c->prot);
-		/* COW-27: each page by its own flag. */
-		if (c->upgrade && can_change_pte_writable(walk->vma, addr, new))
-			new = pte_mkwrite(new);
-		set_pte(pte, new);
-		if (pte_needs_flush(old, new)) {
-			c->flush_start = min(c->flush_start, addr);
-			c->flush_end = addr + PAGE_SIZE;
-		}
+		if (pte_present(old))
+			change_present_pte(c, walk->vma, pte, addr);
+		else if (unlikely(!pte_none(old)))
+			change_migration_entry(pte, old);
 	}
 	pte_unmap_unlock(first, ptl);
+}
+
+/* Up to 2 MiB. A huge PMD changes as one entry unless only a part of it is meant. */
+static int change_pmd_range(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+{
+	struct protection_change *c = walk->private;
+
+	if (pmd_trans_huge(pmdp_get(pmd))) {
+		if (end - addr < PMD_SIZE)
+			split_huge_pmd(walk->vma, pmd, addr & PMD_MASK);
+		else if (change_huge_pmd(&c->tlb, walk->vma, pmd, addr, c->prot))
+			return 0;
+	}
+	change_pte_range(c, pmd, addr, end, walk);
 	cond_resched();
 	return 0;
 }
@@ -71,13 +111,12 @@ static void change_protection(struct vm_area_struct *vma, unsigned long start, u
 	struct protection_change c = {
 		.prot = vma->vm_page_prot,
 		.upgrade = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE,
-		.flush_start = ~0UL,
 	};
-	struct mm_walk walk = { .pmd_entry = change_pte_range, .vma = vma, .private = &c };
+	struct mm_walk walk = { .pmd_entry = change_pmd_range, .vma = vma, .private = &c };
 
+	tlb_gather_mmu(&c.tlb, vma->vm_mm, false);
 	walk_page_range(vma->vm_mm, start, end, &walk);
-	if (c.flush_start < c.flush_end)
-		flush_tlb_range(vma, c.flush_start, c.flush_end);
+	tlb_finish_mmu(&c.tlb);
 }
 
 /*

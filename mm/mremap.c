@@ -2,18 +2,20 @@
  * mm/mremap.c - growing, shrinking and moving mappings.
  *
  *	old VMA  [####....]            copy_vma: a VMA like it at the new place, same page index
- *	            │ move_page_tables: PTEs, or whole tables where both ends are 2 MiB aligned
+ *	            │ move_page_tables: PTEs, or whole tables and huge PMDs where both ends are 2 MiB aligned
  *	new VMA  [####....++]          then the old range is unmapped (unless DONTUNMAP)
  *
  * Pages do not move: their index in the VMA's object stays, so the rmap finds them at the new address. The
  * rmap locks are held while PTEs are between the tables: a walk sees a page at the old place or at the new
- * one. Linux: mm/mremap.c.
+ * one. Migration entries move like PTEs, and are found again the same way. Linux: mm/mremap.c.
  */
 #include "arch-x86_64/tlbflush.h"
 #include "kernel/fs/fs.h"
 #include "kernel/lib/err.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/syscall.h"
+#include "kernel/trace/pause.h"
+#include "mm/huge_memory.h"
 #include "mm/rmap.h"
 #include "mm/vma.h"
 
@@ -47,7 +49,7 @@ static void drop_rmap_locks(struct vm_area_struct *vma)
 		up_write(&vma->vm_file->f_inode->i_mapping->i_mmap_rwsem);
 }
 
-/* At most one table's worth. => rmap locks held, both tables exist */
+/* At most one table's worth, each entry as it is. => rmap locks held, both tables exist */
 static void move_ptes(struct vm_area_struct *vma, pmd_t *old_pmd, pmd_t *new_pmd, unsigned long old,
 		      unsigned long new, unsigned long len)
 {
@@ -132,11 +134,17 @@ static unsigned long move_page_tables(struct vm_area_struct *vma, unsigned long 
 			break;
 		if (step == PMD_SIZE) {
 			take_rmap_locks(vma);
-			moved = move_normal_pmd(vma, old_pmd, new_pmd, old);
+			moved = pmd_trans_huge(pmdp_get(old_pmd)) ?
+				move_huge_pmd(vma, old, new, old_pmd, new_pmd) :
+				move_normal_pmd(vma, old_pmd, new_pmd, old);
 			drop_rmap_locks(vma);
 		}
+		pause_point("mremap_move");
 		if (moved)
 			continue;
+		/* The two places differ within 2 MiB, or the range ends inside. */
+		if (pmd_trans_huge(pmdp_get(old_pmd)))
+			split_huge_pmd(vma_lookup(vma->vm_mm, old), old_pmd, old & PMD_MASK);
 		if (pte_alloc(vma->vm_mm, new_pmd))
 			break;
 		take_rmap_locks(vma);

@@ -18,6 +18,7 @@
 #include "kernel/lib/bug.h"
 #include "kernel/lib/list.h"
 #include "kernel/locking/spinlock.h"
+#include "mm/mm_id.h"
 
 struct address_space;
 struct anon_vma;
@@ -43,6 +44,7 @@ enum pageflags {
 	PG_head,		/* first page of a folio of order > 0 */
 	PG_reserved,		/* never given to the buddy: image, memmap, zero page */
 	PG_partially_mapped,	/* lives in descriptor 1 of a large folio (SPLIT-9) */
+	PG_unmapping,		/* descriptor 1 too: temporarily unmapped (RMAP-12), gaps in its mappings mean nothing */
 	PG_large_rmappable,
 	PG_hwpoison,
 	NR_PAGEFLAGS
@@ -108,15 +110,9 @@ struct folio {
 		struct {
 			unsigned long _flags_1;
 			unsigned long _head_1;
-			union {
-				unsigned long _mm_ids;	/* lock bit 31 | SHARED bit 63 live here (MMID-3) */
-				u32 _mm_id[2];
-			};
-			int _mm_id_mapcount[2];		/* biased by -1 */
-			atomic_t _large_mapcount;	/* biased by -1 */
-			atomic_t _nr_pages_mapped;	/* FOL-11 */
+			atomic_t _nr_pages_mapped;	/* FOL-11; only with per-page mapcounts */
 			u32 _order;
-			u32 _spare1;
+			struct folio_owners _owners;	/* who maps it, and how often in all (MMID-1) */
 			atomic_t _mapcount_1;		/* overlays page 1's _mapcount */
 			atomic_t _refcount_1;
 			atomic_t _entire_mapcount;	/* biased by -1 */
@@ -142,6 +138,7 @@ __FOLIO_MATCH(private, private);
 __FOLIO_MATCH(_mapcount, _mapcount);
 __FOLIO_MATCH(_refcount, _refcount);
 static_assert(offsetof(struct folio, _flags_1) == 64 && offsetof(struct folio, _mapcount_1) == 64 + offsetof(struct page, _mapcount), "page 1");
+static_assert(offsetof(struct folio, _owners.word) == 64 + offsetof(struct page, private), "MMID-20");
 static_assert(offsetof(struct folio, _flags_2) == 128 && sizeof(struct folio) == 192, "page 2");
 
 /* The memmap: virtually contiguous, present only where there is RAM. */
@@ -188,9 +185,19 @@ PAGEFLAG(swapbacked, PG_swapbacked)
 PAGEFLAG(swapcache, PG_swapcache)
 PAGEFLAG(unevictable, PG_unevictable)
 PAGEFLAG(mlocked, PG_mlocked)
+PAGEFLAG(reclaim, PG_reclaim)
+PAGEFLAG(workingset, PG_workingset)
+/* SPLIT-9: lives in descriptor 1; never clears by mapping again (SPLIT-15). => deferred queue lock to change */
+static inline bool folio_test_partially_mapped(const struct folio *f) { return folio_test_large(f) && test_bit(PG_partially_mapped, &f->_flags_1); }
+static inline void folio_set_partially_mapped(struct folio *f)	{ set_bit(PG_partially_mapped, &f->_flags_1); }
+static inline void folio_clear_partially_mapped(struct folio *f) { clear_bit(PG_partially_mapped, &f->_flags_1); }
+/* From try_to_migrate to the end of remove_migration_ptes; see deferred_split.c. => folio lock to change */
+static inline bool folio_test_unmapping(const struct folio *f)	{ return folio_test_large(f) && test_bit(PG_unmapping, &f->_flags_1); }
+static inline bool folio_test_pmd_mappable(const struct folio *f) { return folio_order(f) == HPAGE_PMD_ORDER; }
 static inline bool PageAnonExclusive(const struct page *p)  { return test_bit(PG_anon_exclusive, &p->flags); }
 static inline void SetPageAnonExclusive(struct page *p)	    { set_bit(PG_anon_exclusive, &p->flags); }
 static inline void ClearPageAnonExclusive(struct page *p)   { clear_bit(PG_anon_exclusive, &p->flags); }
+static inline void __SetPageAnonExclusive(struct page *p)   { p->flags |= BIT(PG_anon_exclusive); }	/* nobody else sees it */
 static inline bool PageReserved(const struct page *p)	    { return test_bit(PG_reserved, &p->flags); }
 static inline bool folio_test_anon(const struct folio *f)   { return (unsigned long)READ_ONCE(f->mapping) & FOLIO_MAPPING_ANON; }
 static inline bool page_has_type(const struct page *p)	    { return (READ_ONCE(p->page_type) >> 24) >= 0xf0 && (READ_ONCE(p->page_type) >> 24) <= 0xfe; }
@@ -223,5 +230,16 @@ void folio_lock(struct folio *f);
 bool folio_trylock(struct folio *f);
 void folio_unlock(struct folio *f);
 int folio_lock_killable(struct folio *f);
+/*
+ * Sleep until somebody unlocks F, which is locked because PTL, held by the caller, guards a migration entry of it. Takes
+ * no reference: afterwards F may be anything (MIG-5). May return early. => PTL dropped
+ */
+void migration_entry_wait_on_locked(struct folio *f, spinlock_t *ptl);
+/*
+ * For a folio that is cut (split.c): its pieces inherit the lock bit. lockdep knows one lock, which passes from FROM to
+ * TO; the others are unlocked by folio_unlock_piece.
+ */
+void folio_lock_transfer(struct folio *from, struct folio *to);
+void folio_unlock_piece(struct folio *f);
 
 #endif

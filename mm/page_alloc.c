@@ -14,7 +14,9 @@
 #include "arch-x86_64/smp.h"
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
+#include "kernel/trace/fail.h"
 #include "mm/internal.h"
+#include "mm/kasan.h"
 #include "mm/memblock.h"
 #include "mm/mm.h"
 #include "mm/vmstat.h"
@@ -333,6 +335,11 @@ static void drain_local_pages(void *unused)
 					pcp_trim(&zones[t], this_pcp_list(&zones[t], kind, mt), kind ? HPAGE_PMD_ORDER : 0, 0);
 }
 
+void drain_this_cpu_pages(void)
+{
+	drain_local_pages(NULL);
+}
+
 void drain_all_pages(void)
 {
 	smp_call_function_mask(cpu_online_mask, drain_local_pages, NULL);
@@ -387,30 +394,60 @@ static void check_free_page(struct page *p)
 		bad_page(p, "flags");
 }
 
-/* A large folio ceases to be one: FOL-12's checks on the second descriptor, then plain frames again. */
+/* FOL-12: the field of F's second and third descriptor that a free folio must not have so, or NULL. */
+static const char *bad_folio_field(const struct folio *f, unsigned int order)
+{
+	const struct folio_owners *o = &f->_owners;
+
+	if (owners_total(o))
+		return "total mapcount";
+	if (owners_count(o, 0))
+		return "owner slot 0 count";
+	if (owners_count(o, 1))
+		return "owner slot 1 count";
+	if (owners_id(o, 0))
+		return "owner slot 0 id";
+	if (owners_id(o, 1))
+		return "owner slot 1 id";
+	if (o->word & FOLIO_MM_IDS_LOCK)
+		return "owner lock";
+	if (o->word & FOLIO_MM_IDS_SHARED)
+		return "owner SHARED flag";
+	if (atomic_read(&f->_nr_pages_mapped))
+		return "mapped pages";
+	if (atomic_read(&f->_entire_mapcount) != -1)
+		return "entire mapcount";
+	if (atomic_read(&f->_pincount))
+		return "pin count";
+	if (order > 1 && !list_empty(&f->_deferred_list))
+		return "deferred list";
+	return NULL;
+}
+
+/*
+ * A large folio ceases to be one: its frames become plain frames again. What alloc_pages sets anew, or asks of no
+ * frame, is left as it is; a loop over 511 tails should be short.
+ */
 static void destroy_compound(struct page *p, unsigned int order)
 {
-	struct folio *f = (struct folio *)p;
+	const char *bad = bad_folio_field((struct folio *)p, order);
 
-	if (atomic_read(&f->_large_mapcount) != -1)
-		bad_page(p, "total mapcount");
-	if (atomic_read(&f->_nr_pages_mapped) != 0)
-		bad_page(p, "mapped pages");
-	if (atomic_read(&f->_pincount) != 0)
-		bad_page(p, "pin count");
-	if (f->_mm_ids != 0 || f->_mm_id_mapcount[0] != -1 || f->_mm_id_mapcount[1] != -1)
-		bad_page(p, "owner slots");
-	if (atomic_read(&f->_entire_mapcount) != -1)
-		bad_page(p, "entire mapcount");
-	if (order > 1 && !list_empty(&f->_deferred_list))
-		bad_page(p, "deferred list");
+	if (bad)
+		bad_page(p, bad);
 	for (unsigned long i = 1; i < (1UL << order); i++) {
 		struct page *t = p + i;
 
-		memset(&t->lru, 0, offsetof(struct page, _mapcount) - offsetof(struct page, lru));
+		if (unlikely(t->compound_head != ((unsigned long)p | 1)))
+			bad_page(t, "tail of another folio");
+		if (unlikely(atomic_read(&t->_mapcount) != -1))
+			bad_page(t, "page mapcount");
+		t->compound_head = 0;
 		t->flags &= PAGE_FLAGS_KEEP;
-		atomic_set(&t->_mapcount, -1);
-		t->memmap_spare = 0;	/* overlays the folio's entire mapcount and pins */
+	}
+	/* The words of the folio that other users of a frame know under other names. */
+	for (unsigned long i = 1; i < min(3UL, 1UL << order); i++) {
+		memset(&p[i].lru, 0, offsetof(struct page, _mapcount) - offsetof(struct page, lru));
+		p[i].memmap_spare = 0;
 	}
 }
 
@@ -426,6 +463,7 @@ void free_frozen_pages(struct page *p, unsigned int order)
 	p->flags &= PAGE_FLAGS_KEEP;
 	p->mapping = NULL;
 	poison_pages(p, order);
+	kasan_free_pages(p, order);
 	local_irq_save(flags);
 	count_vm_events(PGFREE, 1L << order);
 	mt = *pageblock_type(p);
@@ -479,6 +517,7 @@ void free_boot_range(unsigned long pfn, unsigned long end)
 			p[i].flags &= PAGE_FLAGS_KEEP;
 			atomic_set(&p[i]._refcount, 0);
 		}
+		kasan_free_pages(p, order);
 		spin_lock_irqsave(&z->lock, flags);
 		z->managed_pages += 1UL << order;
 		__free_one_page(z, p, order, *pageblock_type(p));
@@ -627,7 +666,7 @@ static noinline struct page *alloc_pages_slow(gfp_t gfp, unsigned int order)
 	}
 }
 
-static void prep_compound(struct page *p, unsigned int order)
+void prep_compound(struct page *p, unsigned int order)
 {
 	struct folio *f = (struct folio *)p;
 
@@ -635,9 +674,7 @@ static void prep_compound(struct page *p, unsigned int order)
 		p[i].compound_head = (unsigned long)p | 1;
 	set_bit(PG_head, &p->flags);
 	f->_order = order;
-	f->_mm_ids = 0;
-	f->_mm_id_mapcount[0] = f->_mm_id_mapcount[1] = -1;
-	atomic_set(&f->_large_mapcount, -1);
+	owners_init(&f->_owners);
 	atomic_set(&f->_nr_pages_mapped, 0);
 	atomic_set(&f->_pincount, 0);
 	atomic_set(&f->_entire_mapcount, -1);
@@ -649,7 +686,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 {
 	struct page *p;
 
-	if (WARN_ON_ONCE(order > MAX_PAGE_ORDER))
+	if (WARN_ON_ONCE(order > MAX_PAGE_ORDER) || fail_here("alloc_pages", order))
 		return NULL;
 	p = get_page_from_freelist(gfp, order, RESERVE_LOW);
 	if (unlikely(!p))
@@ -657,6 +694,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (unlikely(!p))
 		return NULL;
 	KASSERT_EQ(atomic_read(&p->_refcount), 0, "FOL-2");
+	kasan_alloc_pages(p, order);
 	unpoison_pages(p, order);
 	p->private = 0;
 	p->mapping = NULL;

@@ -1,16 +1,19 @@
 /*
  * mm/page_view.c - every frame of the machine: /proc/kpagecount and /proc/kpageflags (ABI-13).
  *
- * 64 bits a frame, by frame number; holes read 0 (kpageflags: nopage). Linux: fs/proc/page.c.
+ * 64 bits a frame, by frame number; holes read 0 (kpageflags: nopage). Every page of a large folio shows the
+ * folio's flags, and itself only whether it is the head or a tail. Nothing is locked: a folio that changes meanwhile
+ * shows a mixture. Linux: fs/proc/page.c.
  */
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
 #include "kernel/sched/sched.h"
-#include "mm/mm.h"
+#include "mm/huge_memory.h"
+#include "mm/rmap.h"
 
 enum { KPF_LOCKED = 0, KPF_REFERENCED = 2, KPF_UPTODATE = 3, KPF_DIRTY = 4, KPF_LRU = 5, KPF_ACTIVE = 6, KPF_SLAB = 7,
        KPF_WRITEBACK = 8, KPF_RECLAIM = 9, KPF_BUDDY = 10, KPF_MMAP = 11, KPF_ANON = 12, KPF_SWAPCACHE = 13,
-       KPF_SWAPBACKED = 14, KPF_UNEVICTABLE = 18, KPF_NOPAGE = 20, KPF_ZERO_PAGE = 24, KPF_PGTABLE = 26, KPF_RESERVED = 32,
+       KPF_SWAPBACKED = 14, KPF_COMPOUND_HEAD = 15, KPF_COMPOUND_TAIL = 16, KPF_UNEVICTABLE = 18, KPF_NOPAGE = 20, KPF_THP = 22, KPF_ZERO_PAGE = 24, KPF_PGTABLE = 26, KPF_RESERVED = 32,
        KPF_MLOCKED = 33 };
 
 static u64 page_count_value(unsigned long pfn)
@@ -19,7 +22,7 @@ static u64 page_count_value(unsigned long pfn)
 
 	if (page_has_type(p))
 		return 0;
-	return atomic_read(&p->_mapcount) + 1;
+	return (u64)folio_precise_page_mapcount(page_folio(p), p);
 }
 
 /* Bits of the folio's flags, and where kpageflags shows them. */
@@ -30,10 +33,26 @@ static const struct { u8 pg, kpf; } flag_map[] = {
 	{ PG_mlocked, KPF_MLOCKED }, { PG_reserved, KPF_RESERVED },
 };
 
+static u64 folio_flags_value(const struct folio *f)
+{
+	u64 v = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(flag_map); i++)
+		v |= (u64)test_bit(flag_map[i].pg, &f->flags) << flag_map[i].kpf;
+	if (folio_mapped(f))
+		v |= BIT(KPF_MMAP);
+	if (!PageReserved(&f->page) && folio_test_anon(f))
+		v |= BIT(KPF_ANON);
+	if (folio_test_large(f))
+		v |= BIT(KPF_THP);
+	return v;
+}
+
 static u64 page_flags_value(unsigned long pfn)
 {
 	struct page *p = pfn_to_page(pfn);
-	u64 v = 0;
+	struct folio *f = page_folio(p);
+	u64 v;
 
 	if (page_is_type(p, PGTY_buddy))
 		return BIT(KPF_BUDDY);
@@ -41,14 +60,11 @@ static u64 page_flags_value(unsigned long pfn)
 		return BIT(KPF_SLAB);
 	if (page_is_type(p, PGTY_table))
 		return BIT(KPF_PGTABLE) | BIT(KPF_MMAP);
-	if (p == zero_page)
+	v = folio_flags_value(f);
+	if (p == zero_page || is_huge_zero_folio(f))
 		v |= BIT(KPF_ZERO_PAGE);
-	for (size_t i = 0; i < ARRAY_SIZE(flag_map); i++)
-		v |= (u64)test_bit(flag_map[i].pg, &p->flags) << flag_map[i].kpf;
-	if (atomic_read(&p->_mapcount) >= 0)
-		v |= BIT(KPF_MMAP);
-	if (!PageReserved(p) && folio_test_anon(page_folio(p)))
-		v |= BIT(KPF_ANON);
+	if (folio_test_large(f))
+		v |= BIT(PageTail(p) ? KPF_COMPOUND_TAIL : KPF_COMPOUND_HEAD);
 	return v;
 }
 

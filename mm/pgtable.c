@@ -6,11 +6,12 @@
  *
  * A table is one frame of type PGTY_table whose struct page holds its lock. Tables appear under the mmap
  * lock held for reading, whoever comes first; they disappear only when nobody can reach them (free_pgtables
- * in zap.c). Not here: the formats (arch-x86_64/pgtable.h), the kernel's own tables (arch-x86_64/paging.c).
+ * in zap.c). A huge PMD, which has no table, keeps one in reserve for the day it is split: it is deposited with
+ * the PMD table. Not here: the formats (arch-x86_64/pgtable.h), the kernel's own tables (arch-x86_64/paging.c).
  * Linux: mm/memory.c, mm/pgtable-generic.c, mm/pagewalk.c.
  */
 #include "kernel/lib/string.h"
-#include "mm/memory.h"
+#include "mm/huge_memory.h"
 #include "mm/vmstat.h"
 
 static struct lock_class ptlock_class = { .name = "ptlock", .kind = LOCK_SPIN };
@@ -96,6 +97,45 @@ pgd_t *pgd_alloc(void)
 void pgd_free(pgd_t *pgd)
 {
 	pte_table_free(virt_to_page(pgd));
+}
+
+/* ---- Tables in reserve (SPLIT-2) ---- */
+
+struct page *pte_alloc_one(struct mm_struct *mm)
+{
+	struct page *table = table_alloc(mm, &ptlock_class);
+
+	if (table)
+		atomic_long_add(PAGE_SIZE, &mm->pgtables_bytes);
+	return table;
+}
+
+void pte_free(struct mm_struct *mm, struct page *table)
+{
+	atomic_long_sub(PAGE_SIZE, &mm->pgtables_bytes);
+	pte_table_free(table);
+}
+
+/* Those of one PMD table hang on its page, in no order: any table does for any of its huge PMDs. */
+void pgtable_trans_huge_deposit(struct mm_struct *mm, pmd_t *pmd, struct page *table)
+{
+	struct page *pmd_table = virt_to_page((unsigned long)pmd & PAGE_MASK);
+
+	lockdep_assert_held(pmd_lockptr(pmd));
+	table->pmd_huge_pte = pmd_table->pmd_huge_pte;
+	pmd_table->pmd_huge_pte = table;
+}
+
+struct page *pgtable_trans_huge_withdraw(struct mm_struct *mm, pmd_t *pmd)
+{
+	struct page *pmd_table = virt_to_page((unsigned long)pmd & PAGE_MASK);
+	struct page *table = pmd_table->pmd_huge_pte;
+
+	lockdep_assert_held(pmd_lockptr(pmd));
+	KASSERT(table, "SPLIT-2");
+	pmd_table->pmd_huge_pte = table->pmd_huge_pte;
+	table->pmd_huge_pte = NULL;
+	return table;
 }
 
 /* ---- Finding ---- */

@@ -11,14 +11,14 @@
  * VMA is on P too; the child's own pages are on C alone and a walk for them meets no relative.
  *
  * Locks: the root's rwsem for all trees and counts of a family; the mmap lock (and page_table_lock for the
- * first anon_vma of a VMA) for the VMA's list. Not here: owner slots and large folios' counts. Linux:
- * mm/rmap.c.
+ * first anon_vma of a VMA) for the VMA's list. Not here: owner slots (mm_id.c), the steps of a walk within a
+ * VMA (page_vma_mapped.c). Linux: mm/rmap.c.
  */
 #include "mm/rmap.h"
 #include "kernel/fs/fs.h"
 #include "kernel/init.h"
 #include "kernel/lib/hash.h"
-#include "mm/memory.h"
+#include "mm/huge_memory.h"
 #include "mm/slab.h"
 #include "mm/vmstat.h"
 
@@ -74,7 +74,7 @@ static void anon_vma_free(struct anon_vma *av)
 	kmem_cache_free(anon_vma_cache, av);
 }
 
-static void put_anon_vma(struct anon_vma *av)
+void put_anon_vma(struct anon_vma *av)
 {
 	struct anon_vma *root = av->root;
 
@@ -85,11 +85,7 @@ static void put_anon_vma(struct anon_vma *av)
 		anon_vma_free(root);
 }
 
-/*
- * The anon_vma of a folio with a reference, or NULL: not anonymous, or not mapped any more (RMAP-4). =>
- * folio locked
- */
-static struct anon_vma *folio_get_anon_vma(struct folio *f)
+struct anon_vma *folio_get_anon_vma(struct folio *f)
 {
 	unsigned long mapping = (unsigned long)READ_ONCE(f->mapping);
 	struct anon_vma *av = (struct anon_vma *)(mapping & ~FOLIO_MAPPING_ANON);
@@ -341,6 +337,56 @@ void unlink_anon_vmas(struct vm_area_struct *vma)
 
 /* ---- Mapcounts ---- */
 
+/*
+ * A mapping is counted in up to four places, each for one question:
+ *
+ *	_owners			total, and which mms: COW reuse, "shared?"	under the owner lock (mm_id.c)
+ *	_entire_mapcount	by PMDs
+ *	page->_mapcount		of this page by PTEs		only with CONFIG_PAGE_MAPCOUNT (FOL-10)
+ *	_nr_pages_mapped	pages mapped by PTEs, plus a bias if any PMD maps the folio (FOL-11)
+ *
+ * The last tells which mapping was the first or the last of a page: nr_anon_pages and "partially mapped".
+ */
+#define ENTIRELY_MAPPED		0x800000
+#define NR_PAGES_MAPPED_MASK	(ENTIRELY_MAPPED - 1)
+
+/* NR pages of F got their first mapping or lost their last; and NR_PMD of them that by PMD. */
+static void mod_mapped_stat(struct folio *f, long nr, long nr_pmd)
+{
+	if (nr)
+		mod_node_page_state(folio_test_anon(f) ? NR_ANON_MAPPED : NR_FILE_MAPPED, nr);
+	if (nr_pmd)
+		mod_node_page_state(NR_ANON_THPS, nr_pmd);
+}
+
+/* NR PTEs more map pages from PAGE on. How many pages of F were not mapped at all before. */
+static int add_large_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *vma)
+{
+	int total = folio_add_large_mapcount(f, nr, vma), first = 0;
+
+	if (!CONFIG_PAGE_MAPCOUNT)
+		return total == nr ? (int)folio_nr_pages(f) : 0;	/* counted whole, as soon as any is mapped */
+	for (int i = 0; i < nr; i++)
+		first += atomic_inc_return(&page[i]._mapcount) == 0;
+	if (first && atomic_add_return(first, &f->_nr_pages_mapped) >= ENTIRELY_MAPPED)
+		return 0;
+	return first;
+}
+
+/* One PMD more maps F. Pages that were not mapped before; *PMD: it is the first PMD. */
+static int add_large_pmd(struct folio *f, struct vm_area_struct *vma, bool *pmd)
+{
+	int total = folio_add_large_mapcount(f, 1, vma), mapped;
+
+	*pmd = atomic_inc_return(&f->_entire_mapcount) == 0;
+	if (!CONFIG_PAGE_MAPCOUNT)
+		return total == 1 ? HPAGE_PMD_NR : 0;
+	if (!*pmd)
+		return 0;
+	mapped = atomic_add_return(ENTIRELY_MAPPED, &f->_nr_pages_mapped);
+	return HPAGE_PMD_NR - (mapped & NR_PAGES_MAPPED_MASK);
+}
+
 static void set_anon_rmap(struct folio *f, struct anon_vma *av, struct vm_area_struct *vma,
 			  unsigned long addr)
 {
@@ -348,88 +394,292 @@ static void set_anon_rmap(struct folio *f, struct anon_vma *av, struct vm_area_s
 	WRITE_ONCE(f->mapping, (struct address_space *)((unsigned long)av | FOLIO_MAPPING_ANON));
 }
 
+/* RMAP-2: where a folio that was not anonymous yet belongs. PAGE is mapped at ADDR. */
+static void first_anon_rmap(struct folio *f, struct page *page, struct vm_area_struct *vma, unsigned long addr,
+			    unsigned int flags)
+{
+	struct anon_vma *av = flags & RMAP_EXCLUSIVE ? vma->anon_vma : vma->anon_vma->root;
+
+	if (!folio_test_anon(f))
+		set_anon_rmap(f, av, vma, addr - (folio_page_idx(f, page) << PAGE_SHIFT));
+}
+
+static void new_anon_large(struct folio *f, struct vm_area_struct *vma, bool exclusive)
+{
+	int nr = (int)folio_nr_pages(f);
+	bool pmd = folio_test_pmd_mappable(f);
+
+	for (int i = 0; i < nr && !pmd; i++) {
+		if (CONFIG_PAGE_MAPCOUNT)
+			atomic_set(&folio_page(f, i)->_mapcount, 0);
+		if (exclusive)
+			__SetPageAnonExclusive(folio_page(f, i));
+	}
+	if (pmd) {
+		atomic_set(&f->_entire_mapcount, 0);
+		if (exclusive)
+			__SetPageAnonExclusive(&f->page);
+		mod_node_page_state(NR_ANON_THPS, nr);
+	}
+	if (CONFIG_PAGE_MAPCOUNT)
+		atomic_set(&f->_nr_pages_mapped, pmd ? ENTIRELY_MAPPED : nr);
+	folio_set_large_mapcount(f, pmd ? 1 : nr, vma);
+	count_mthp_stat(folio_order(f), MTHP_STAT_NR_ANON);
+}
+
 void folio_add_new_anon_rmap(struct folio *f, struct vm_area_struct *vma, unsigned long addr,
 			     unsigned int flags)
 {
 	bool exclusive = flags & RMAP_EXCLUSIVE;
+	long nr = (long)folio_nr_pages(f);
 
-	KASSERT(addr >= vma->vm_start && addr < vma->vm_end, "RMAP-2");
+	KASSERT(addr >= vma->vm_start && addr + (nr << PAGE_SHIFT) <= vma->vm_end, "RMAP-2");
 	KASSERT(vma->anon_vma, "RMAP-2");
-	KASSERT(!folio_test_large(f), "RMAP-6");
 	/* RMAP-6: nobody else can see the folio yet, plain stores do. */
-	f->flags |= BIT(PG_swapbacked) | BIT(PG_uptodate) | (exclusive ? BIT(PG_anon_exclusive) : 0);
+	f->flags |= BIT(PG_swapbacked) | BIT(PG_uptodate);
 	set_anon_rmap(f, exclusive ? vma->anon_vma : vma->anon_vma->root, vma, addr);
-	atomic_set(&f->_mapcount, 0);
-	mod_node_page_state(NR_ANON_MAPPED, 1);
+	if (folio_test_large(f)) {
+		new_anon_large(f, vma, exclusive);
+	} else {
+		atomic_set(&f->_mapcount, 0);
+		if (exclusive)
+			__SetPageAnonExclusive(&f->page);
+	}
+	mod_node_page_state(NR_ANON_MAPPED, nr);
 }
 
 void folio_add_anon_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *vma,
 			      unsigned long addr, unsigned int flags)
 {
-	bool exclusive = flags & RMAP_EXCLUSIVE;
+	int first = folio_test_large(f) ? add_large_ptes(f, page, nr, vma) :
+					  atomic_inc_return(&page->_mapcount) == 0;
 
-	KASSERT(!folio_test_large(f) && nr == 1, "RMAP-5");
-	if (atomic_inc_return(&page->_mapcount) == 0)
-		mod_node_page_state(NR_ANON_MAPPED, 1);
-	if (!folio_test_anon(f))
-		set_anon_rmap(f, exclusive ? vma->anon_vma : vma->anon_vma->root, vma, addr);	/* RMAP-2 */
-	if (exclusive)
+	first_anon_rmap(f, page, vma, addr, flags);
+	mod_mapped_stat(f, first, 0);
+	for (int i = 0; i < nr; i++) {
+		if (flags & RMAP_EXCLUSIVE)
+			SetPageAnonExclusive(page + i);
+		/* A PMD split maps the page by PTE and PMD for a moment. */
+		KASSERT(!PageAnonExclusive(page + i) || atomic_read(&page[i]._mapcount) <= 0, "COW-1");
+	}
+}
+
+void folio_add_anon_rmap_pmd(struct folio *f, struct page *page, struct vm_area_struct *vma,
+			     unsigned long addr, unsigned int flags)
+{
+	bool pmd;
+	int first = add_large_pmd(f, vma, &pmd);
+
+	KASSERT(page == &f->page, "RMAP-5");
+	first_anon_rmap(f, page, vma, addr, flags);
+	mod_mapped_stat(f, first, pmd ? HPAGE_PMD_NR : 0);
+	if (flags & RMAP_EXCLUSIVE)
 		SetPageAnonExclusive(page);
-	KASSERT(!PageAnonExclusive(page) || atomic_read(&page->_mapcount) == 0, "COW-1");
 }
 
 void folio_add_file_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *vma)
 {
-	KASSERT(!folio_test_anon(f) && !folio_test_large(f) && nr == 1, "RMAP-5");
-	if (atomic_inc_return(&page->_mapcount) == 0)
-		mod_node_page_state(NR_FILE_MAPPED, 1);
+	int first = folio_test_large(f) ? add_large_ptes(f, page, nr, vma) :
+					  atomic_inc_return(&page->_mapcount) == 0;
+
+	KASSERT(!folio_test_anon(f), "RMAP-5");
+	mod_mapped_stat(f, first, 0);
+}
+
+/*
+ * NR PTEs fewer map pages of F. Pages of F that are not mapped at all any more; *PARTIAL: that leaves F partially
+ * mapped (RMAP-8, or RMAP-9 without per-page counts).
+ */
+static int remove_large_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *vma,
+			     bool *partial)
+{
+	int total = folio_sub_return_large_mapcount(f, nr, vma), last = 0, mapped;
+
+	if (!CONFIG_PAGE_MAPCOUNT) {
+		*partial = total && total < (int)folio_nr_pages(f) && !folio_entire_mapcount(f);
+		return total ? 0 : (int)folio_nr_pages(f);
+	}
+	for (int i = 0; i < nr; i++) {
+		int left = atomic_dec_return(&page[i]._mapcount);
+
+		KASSERT_GE(left, -1, "FOL-5");
+		last += left < 0;
+	}
+	if (!last)
+		return 0;
+	mapped = atomic_sub_return(last, &f->_nr_pages_mapped);
+	if (mapped >= ENTIRELY_MAPPED)
+		return 0;
+	*partial = mapped > 0;
+	return last;
+}
+
+/* The same for one PMD; *PMD: it was the last one. */
+static int remove_large_pmd(struct folio *f, struct vm_area_struct *vma, bool *partial, bool *pmd)
+{
+	int total = folio_sub_return_large_mapcount(f, 1, vma), mapped;
+
+	*pmd = atomic_dec_return(&f->_entire_mapcount) < 0;
+	if (!CONFIG_PAGE_MAPCOUNT) {
+		*partial = total && total < HPAGE_PMD_NR && !folio_entire_mapcount(f);
+		return total ? 0 : HPAGE_PMD_NR;
+	}
+	if (!*pmd)
+		return 0;
+	mapped = atomic_sub_return(ENTIRELY_MAPPED, &f->_nr_pages_mapped);
+	KASSERT(mapped < ENTIRELY_MAPPED, "FOL-11");
+	*partial = mapped > 0 && mapped < HPAGE_PMD_NR;
+	return HPAGE_PMD_NR - mapped;
+}
+
+/* RMAP-10. */
+static void note_partially_mapped(struct folio *f, bool partial)
+{
+	if (partial && folio_test_anon(f) && !folio_test_partially_mapped(f))
+		deferred_split_folio(f, true);
 }
 
 void folio_remove_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *vma)
 {
-	int left = atomic_sub_return(nr, &page->_mapcount);
+	bool partial = false;
+	int last;
 
-	KASSERT_GE(left, -1, "FOL-5");
 	KASSERT_GT(folio_ref_count(f), 0, "FOL-8");	/* this mapping's own reference is dropped after it */
-	if (left < 0)
-		mod_node_page_state(folio_test_anon(f) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
+	if (folio_test_large(f)) {
+		last = remove_large_ptes(f, page, nr, vma, &partial);
+	} else {
+		int left = atomic_dec_return(&page->_mapcount);
+
+		KASSERT_GE(left, -1, "FOL-5");
+		last = left < 0;
+	}
+	mod_mapped_stat(f, -last, 0);
+	note_partially_mapped(f, partial);
 }
 
-int folio_try_dup_anon_rmap_pte(struct folio *f, struct page *page, struct vm_area_struct *dst,
+void folio_remove_rmap_pmd(struct folio *f, struct page *page, struct vm_area_struct *vma)
+{
+	bool partial = false, pmd;
+	int last;
+
+	KASSERT_GT(folio_ref_count(f), 0, "FOL-8");
+	last = remove_large_pmd(f, vma, &partial, &pmd);
+	mod_mapped_stat(f, -last, pmd ? -HPAGE_PMD_NR : 0);
+	note_partially_mapped(f, partial);
+}
+
+int folio_try_dup_anon_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *dst,
+				 struct vm_area_struct *src)
+{
+	bool pinned = folio_needs_cow_for_dma(src, f);
+
+	/* COW-22: what a device writes into must stay the parent's. First look at all, then change. */
+	for (int i = 0; pinned && i < nr; i++)
+		if (PageAnonExclusive(page + i))
+			return -EBUSY;
+	for (int i = 0; i < nr; i++) {
+		if (PageAnonExclusive(page + i))
+			ClearPageAnonExclusive(page + i);
+		if (CONFIG_PAGE_MAPCOUNT || !folio_test_large(f))
+			atomic_inc(&page[i]._mapcount);
+	}
+	if (folio_test_large(f))
+		folio_add_large_mapcount(f, nr, dst);
+	return 0;
+}
+
+int folio_try_dup_anon_rmap_pmd(struct folio *f, struct page *page, struct vm_area_struct *dst,
 				struct vm_area_struct *src)
 {
 	if (PageAnonExclusive(page)) {
-		/* COW-22: what a device writes into must stay the parent's. */
 		if (folio_needs_cow_for_dma(src, f))
 			return -EBUSY;
 		ClearPageAnonExclusive(page);
 	}
-	atomic_inc(&page->_mapcount);
+	atomic_inc(&f->_entire_mapcount);
+	folio_add_large_mapcount(f, 1, dst);
 	return 0;
 }
 
-void folio_dup_file_rmap_pte(struct folio *f, struct page *page, struct vm_area_struct *dst)
+void folio_dup_file_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *dst)
 {
-	atomic_inc(&page->_mapcount);
+	for (int i = 0; i < nr; i++)
+		if (CONFIG_PAGE_MAPCOUNT || !folio_test_large(f))
+			atomic_inc(&page[i]._mapcount);
+	if (folio_test_large(f))
+		folio_add_large_mapcount(f, nr, dst);
+}
+
+/*
+ * PIN-7 A2, A3. A1 cleared the entry before us; a pinner that had read it takes its pin (B3) before it rereads the
+ * entry (B4): either we see the pin or it sees the entry gone.
+ */
+static int try_share(struct folio *f, struct page *page)
+{
+	KASSERT(PageAnonExclusive(page), "COW-3");
+	smp_mb();
+	if (unlikely(folio_maybe_dma_pinned(f)))
+		return -EBUSY;
+	ClearPageAnonExclusive(page);
+	smp_mb();
+	return 0;
+}
+
+int folio_try_share_anon_rmap_pte(struct folio *f, struct page *page)
+{
+	return try_share(f, page);
+}
+
+int folio_try_share_anon_rmap_pmd(struct folio *f, struct page *page)
+{
+	KASSERT(page == &f->page, "COW-1");
+	return try_share(f, page);
 }
 
 void folio_move_anon_rmap(struct folio *f, struct vm_area_struct *vma)
 {
 	KASSERT(folio_test_locked(f), "RMAP-3");
-	KASSERT(!folio_test_large(f), "COW-13");
 	WRITE_ONCE(f->mapping, (struct address_space *)((unsigned long)vma->anon_vma | FOLIO_MAPPING_ANON));
 }
+
+/* ---- Questions about counts ---- */
 
 int folio_mapcount(const struct folio *f)
 {
 	if (folio_test_large(f))
-		return atomic_read(&f->_large_mapcount) + 1;
+		return owners_total(&f->_owners);
 	return page_has_type(&f->page) ? 0 : atomic_read(&f->_mapcount) + 1;
 }
 
-bool folio_maybe_mapped_shared(const struct folio *f)
+/* ABI-11: what a page of F is mapped on average, rounded, at least once if at all. */
+static int folio_average_page_mapcount(const struct folio *f)
 {
-	return folio_mapcount(f) > 1;
+	int entire = folio_entire_mapcount(f), ptes = folio_mapcount(f) - entire;
+	int nr = (int)folio_nr_pages(f);
+
+	if (ptes <= 0)
+		return entire;
+	return max(entire + (ptes + nr / 2) / nr, 1);
+}
+
+int folio_precise_page_mapcount(const struct folio *f, const struct page *page)
+{
+	if (!folio_test_large(f))
+		return folio_mapcount(f);
+	if (!CONFIG_PAGE_MAPCOUNT)
+		return folio_average_page_mapcount(f);
+	return atomic_read(&page->_mapcount) + 1 + folio_entire_mapcount(f);
+}
+
+int folio_expected_ref_count(const struct folio *f)
+{
+	int refs = folio_mapcount(f), nr = (int)folio_nr_pages(f);
+
+	if (folio_test_swapcache(f))
+		refs += nr;
+	if (f->mapping && !folio_test_anon(f))
+		refs += nr;
+	return refs;
 }
 
 bool folio_maybe_dma_pinned(const struct folio *f)
@@ -451,19 +701,27 @@ static unsigned long vma_address(struct vm_area_struct *vma, pgoff_t pgoff)
 
 static void rmap_walk_anon(struct folio *f, struct rmap_walk *w)
 {
-	struct anon_vma *av = folio_get_anon_vma(f);
 	pgoff_t last = f->index + folio_nr_pages(f) - 1;
 	struct interval_tree_node *node;
+	struct anon_vma *av;
 
+	/* Whoever holds the lock knows the anon_vma, also of a folio that is not mapped just now. */
+	if (w->rmap_locked)
+		av = (struct anon_vma *)((unsigned long)f->mapping & ~FOLIO_MAPPING_ANON);
+	else
+		av = folio_get_anon_vma(f);
 	if (!av)
 		return;
-	anon_vma_lock_read(av);
+	if (!w->rmap_locked)
+		anon_vma_lock_read(av);
 	interval_tree_for_each(node, &av->rb_root, f->index, last) {
 		struct vm_area_struct *vma = container_of(node, struct anon_vma_chain, it)->vma;
 
 		if (!w->one(f, vma, vma_address(vma, max(f->index, vma->vm_pgoff)), w->arg))
 			break;
 	}
+	if (w->rmap_locked)
+		return;
 	anon_vma_unlock_read(av);
 	put_anon_vma(av);
 }
@@ -476,14 +734,16 @@ static void rmap_walk_file(struct folio *f, struct rmap_walk *w)
 
 	if (!mapping)
 		return;
-	down_read(&mapping->i_mmap_rwsem);
+	if (!w->rmap_locked)
+		down_read(&mapping->i_mmap_rwsem);
 	interval_tree_for_each(node, &mapping->i_mmap, f->index, last) {
 		struct vm_area_struct *vma = container_of(node, struct vm_area_struct, shared_node);
 
 		if (!w->one(f, vma, vma_address(vma, max(f->index, vma->vm_pgoff)), w->arg))
 			break;
 	}
-	up_read(&mapping->i_mmap_rwsem);
+	if (!w->rmap_locked)
+		up_read(&mapping->i_mmap_rwsem);
 }
 
 void rmap_walk(struct folio *f, struct rmap_walk *w)

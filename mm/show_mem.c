@@ -84,11 +84,11 @@ static int meminfo_show(struct seq_file *m, void *data)
 	show_pages(m, "Mapped:", node_page_state(NR_FILE_MAPPED));
 	show_pages(m, "Shmem:", node_page_state(NR_SHMEM));
 	show_kernel(m);
-	show_pages(m, "AnonHugePages:", 0);
-	show_pages(m, "ShmemHugePages:", 0);
-	show_pages(m, "ShmemPmdMapped:", 0);
-	show_pages(m, "FileHugePages:", 0);
-	show_pages(m, "FilePmdMapped:", 0);
+	show_pages(m, "AnonHugePages:", node_page_state(NR_ANON_THPS));
+	show_pages(m, "ShmemHugePages:", node_page_state(NR_SHMEM_THPS));
+	show_pages(m, "ShmemPmdMapped:", node_page_state(NR_SHMEM_PMDMAPPED));
+	show_pages(m, "FileHugePages:", node_page_state(NR_FILE_THPS));
+	show_pages(m, "FilePmdMapped:", node_page_state(NR_FILE_PMDMAPPED));
 	return 0;
 }
 
@@ -237,7 +237,7 @@ static ssize_t drop_caches_write(struct file *f, char *buf, size_t len, void *da
 		count_vm_event(DROP_PAGECACHE);
 	}
 	if (v & 2) {
-		for (int rounds = 0; rounds < 16 && shrink_slab(1024) > 10; rounds++)
+		for (int rounds = 0; rounds < 16 && shrink_slab(~0UL) > 10; rounds++)
 			cond_resched();
 		count_vm_event(DROP_SLAB);
 	}

@@ -6,7 +6,8 @@
  *	                       └──> partial slabs: 2^order frames cut into objects, free ones chained through themselves
  *
  * In the default build each free object is filled with 0x6b and each object is followed by a red zone; both are
- * checked when it is allocated again or freed, and the panic names cache, object and byte.
+ * checked when it is allocated again or freed, and the panic names cache, object and byte. In a SAN=1 build free objects
+ * and red zones are also closed to everybody but this file (mm/kasan.h).
  *
  * Linux: mm/slub.c with sheaves. Left out: merging of caches, debugging options at run time, NUMA.
  */
@@ -16,6 +17,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/lib/xarray.h"
 #include "mm/internal.h"
+#include "mm/kasan.h"
 #include "mm/memblock.h"
 #include "mm/vmstat.h"
 
@@ -126,10 +128,12 @@ static struct page *new_slab(struct kmem_cache *c, gfp_t gfp)
 	p->inuse = 0;
 	p->objects = c->objects;
 	p->freelist = NULL;
+	kasan_poison(base, PAGE_SIZE << c->order, KASAN_SLAB_REDZONE);
 	for (int i = c->objects - 1; i >= 0; i--) {
 		void *obj = base + (unsigned long)i * c->stride;
 
 		poison_object(c, obj);
+		kasan_poison(obj, c->size, KASAN_SLAB_FREE);
 		*(void **)obj = p->freelist;
 		p->freelist = obj;
 	}
@@ -251,6 +255,7 @@ void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp)
 	}
 	if (unlikely(!obj))
 		return NULL;
+	kasan_unpoison(obj, c->size);
 	check_poison(c, obj);
 	set_redzone(c, obj);
 	if (gfp & __GFP_ZERO)
@@ -270,6 +275,7 @@ void kmem_cache_free(struct kmem_cache *c, void *obj)
 
 	check_redzone(c, obj);
 	poison_object(c, obj);
+	kasan_poison(obj, c->size, KASAN_SLAB_FREE);
 	local_irq_save(flags);
 	m = &c->mags[smp_processor_id()];
 	if (unlikely(m->nr == MAG_SIZE))
@@ -372,14 +378,22 @@ void *kmalloc(size_t size, gfp_t gfp)
 	struct page *p;
 	unsigned int order = 0;
 
-	if (likely(size <= KMALLOC_MAX_CACHE))
-		return kmem_cache_alloc(kmalloc_cache(size), gfp);
+	if (likely(size <= KMALLOC_MAX_CACHE)) {
+		struct kmem_cache *c = kmalloc_cache(size);
+		void *obj = kmem_cache_alloc(c, gfp);
+
+		kasan_kmalloc(obj, size, c->size, KASAN_SLAB_REDZONE);
+		return obj;
+	}
 	if (size > (PAGE_SIZE << MAX_PAGE_ORDER))
 		return NULL;
 	while ((PAGE_SIZE << order) < size)
 		order++;
 	p = alloc_pages((gfp & ~__GFP_MOVABLE) | __GFP_COMP, order);
-	return p ? page_address(p) : NULL;
+	if (!p)
+		return NULL;
+	kasan_kmalloc(page_address(p), size, PAGE_SIZE << order, KASAN_PAGE_REDZONE);
+	return page_address(p);
 }
 
 void *kzalloc(size_t size, gfp_t gfp)
@@ -422,8 +436,12 @@ void *krealloc(void *p, size_t size, gfp_t gfp)
 {
 	void *n;
 
-	if (p && ksize(p) >= size)
+	if (p)
+		kasan_unpoison(p, ksize(p));
+	if (p && ksize(p) >= size) {
+		kasan_kmalloc(p, size, ksize(p), KASAN_SLAB_REDZONE);
 		return p;
+	}
 	n = kmalloc(size, gfp);
 	if (n && p) {
 		memcpy(n, p, ksize(p));
@@ -466,3 +484,20 @@ char *kasprintf(gfp_t gfp, const char *fmt, ...)
 	va_end(ap);
 	return s;
 }
+
+#ifdef CONFIG_KASAN
+bool kasan_describe_slab(unsigned long addr, struct kasan_object *o)
+{
+	struct page *p;
+
+	if (addr < PAGE_OFFSET || addr >= VMALLOC_START || !pfn_valid(__pa(addr) >> PAGE_SHIFT))
+		return false;
+	p = compound_head(virt_to_page(addr));
+	if (!page_is_type(p, PGTY_slab))
+		return false;
+	o->cache = p->slab_cache->name;
+	o->size = p->slab_cache->size;
+	o->start = addr - (addr - (unsigned long)page_address(p)) % p->slab_cache->stride;
+	return true;
+}
+#endif

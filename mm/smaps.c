@@ -2,77 +2,130 @@
  * mm/smaps.c - the pages of one address space: smaps, smaps_rollup (ABI-10, ABI-11), pagemap (ABI-12).
  *
  * A page is private if its own mapcount is 1; Pss divides it among its mappings, in 12 more bits of precision so
- * that thirds add up. Linux: fs/proc/task_mmu.c.
+ * that thirds add up. Without a mapcount for each page (FOL-10) the folio answers for all of its pages: private if it
+ * is certainly mapped by one mm, and an average. Linux: fs/proc/task_mmu.c.
  */
 #include "arch-x86_64/uaccess.h"
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/cred.h"
-#include "mm/memory.h"
+#include "mm/huge_memory.h"
 #include "mm/proc_vma.h"
 #include "mm/rmap.h"
 #include "mm/slab.h"
+#include "mm/swapops.h"
 
 #define PSS_SHIFT 12
 
 struct mem_size_stats {		/* bytes; pss_*: bytes << PSS_SHIFT */
 	unsigned long rss, shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, lazyfree, swap;
+	unsigned long anon_thp;
 	u64 pss, pss_anon, pss_file, pss_shmem, pss_dirty, pss_locked, swap_pss;
 };
 
-static int page_mapcount(const struct page *page)
+/* ABI-11, ABI-12: only this process maps the page (as far as one can tell). */
+static bool page_mapped_exclusively(const struct folio *f, const struct page *page)
 {
-	return atomic_read(&page->_mapcount) + 1;
+	return CONFIG_PAGE_MAPCOUNT ? folio_precise_page_mapcount(f, page) == 1 : !folio_maybe_mapped_shared(f);
 }
 
-static void account_page(struct mem_size_stats *s, struct page *page, bool young, bool dirty, bool locked)
-{
-	struct folio *f = page_folio(page);
-	int mapcount = page_mapcount(page);
-	bool private = mapcount < 2 || folio_ref_count(f) == 1;
-	u64 pss = ((u64)PAGE_SIZE << PSS_SHIFT) / (private ? 1 : mapcount);
+/* What one entry says about the pages it maps. */
+struct entry_bits { bool young, dirty, locked; };
 
-	dirty |= folio_test_dirty(f);
-	s->rss += PAGE_SIZE;
+/* The part of the account that depends on who else maps the SIZE bytes. */
+static void account_shares(struct mem_size_stats *s, const struct folio *f, unsigned long size, u64 pss, bool dirty,
+			   bool locked, bool private)
+{
 	s->pss += pss;
-	if (folio_test_anon(f)) {
-		s->anonymous += PAGE_SIZE;
+	if (folio_test_anon(f))
 		s->pss_anon += pss;
-		if (!folio_test_swapbacked(f) && !dirty)
-			s->lazyfree += PAGE_SIZE;
-	} else if (folio_test_swapbacked(f)) {
+	else if (folio_test_swapbacked(f))
 		s->pss_shmem += pss;
-	} else {
+	else
 		s->pss_file += pss;
-	}
 	if (locked)
 		s->pss_locked += pss;
-	if (young || folio_test_referenced(f))
-		s->referenced += PAGE_SIZE;
 	if (dirty)
 		s->pss_dirty += pss;
 	if (private)
-		*(dirty ? &s->private_dirty : &s->private_clean) += PAGE_SIZE;
+		*(dirty ? &s->private_dirty : &s->private_clean) += size;
 	else
-		*(dirty ? &s->shared_dirty : &s->shared_clean) += PAGE_SIZE;
+		*(dirty ? &s->shared_dirty : &s->shared_clean) += size;
+}
+
+/* NR pages of one folio from PAGE on, mapped by one entry; PRESENT is false for a migration entry. */
+static void account_pages(struct mem_size_stats *s, struct page *page, unsigned long nr, struct entry_bits e,
+			  bool present)
+{
+	struct folio *f = page_folio(page);
+	unsigned long size = nr * PAGE_SIZE;
+	bool dirty = e.dirty || folio_test_dirty(f);
+
+	s->rss += size;
+	if (folio_test_anon(f)) {
+		s->anonymous += size;
+		if (!folio_test_swapbacked(f) && !dirty)
+			s->lazyfree += size;
+	}
+	if (e.young || folio_test_referenced(f))
+		s->referenced += size;
+	/* One reference: ours. And what is just being moved has no mapcount to divide by. */
+	if (!present || folio_ref_count(f) == 1) {
+		account_shares(s, f, size, (u64)size << PSS_SHIFT, dirty, e.locked, present);
+		return;
+	}
+	for (unsigned long i = 0; i < nr; i++, page++) {
+		int mapcount = folio_precise_page_mapcount(f, page);
+		bool private = CONFIG_PAGE_MAPCOUNT ? mapcount < 2 : !folio_maybe_mapped_shared(f);
+
+		account_shares(s, f, PAGE_SIZE, ((u64)PAGE_SIZE << PSS_SHIFT) / max(mapcount, 1), dirty, e.locked, private);
+	}
+}
+
+static void account_pte(struct mem_size_stats *s, struct vm_area_struct *vma, unsigned long addr, pte_t pte)
+{
+	struct entry_bits e = { .locked = vma->vm_flags & VM_LOCKED };
+	struct page *page = NULL;
+
+	if (pte_present(pte)) {
+		page = vm_normal_page(vma, addr, pte);
+		e.young = pte_young(pte);
+		e.dirty = pte_dirty(pte);
+	} else if (is_pte_migration_entry(pte)) {
+		page = migration_entry_to_page(pte_to_swp_entry(pte));
+	}
+	if (page)
+		account_pages(s, page, 1, e, pte_present(pte));
+}
+
+static void account_huge_pmd(struct mem_size_stats *s, struct vm_area_struct *vma, unsigned long addr, pmd_t pmd)
+{
+	struct page *page = vm_normal_page_pmd(vma, addr & PMD_MASK, pmd);
+	struct entry_bits e = { pmd_young(pmd), pmd_dirty(pmd), vma->vm_flags & VM_LOCKED };
+
+	if (!page)
+		return;		/* the huge zero page */
+	s->anon_thp += PMD_SIZE;
+	account_pages(s, page, HPAGE_PMD_NR, e, true);
 }
 
 static int smaps_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
-	struct vm_area_struct *vma = walk->vma;
-	spinlock_t *ptl;
-	pte_t *pte = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
+	spinlock_t *ptl = pmd_trans_huge_lock(pmd, walk->vma);
+	pte_t *pte;
 
+	if (ptl) {
+		account_huge_pmd(walk->private, walk->vma, addr, pmdp_get(pmd));
+		spin_unlock(ptl);
+		return 0;
+	}
+	pte = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
 	if (!pte)
 		return 0;
-	for (pte_t *p = pte; addr < end; addr += PAGE_SIZE, p++) {
-		pte_t e = ptep_get(p);
-		struct page *page = pte_present(e) ? vm_normal_page(vma, addr, e) : NULL;
-
-		if (page)
-			account_page(walk->private, page, pte_young(e), pte_dirty(e), vma->vm_flags & VM_LOCKED);
-	}
+	for (pte_t *p = pte; addr < end; addr += PAGE_SIZE, p++)
+		if (!pte_none(ptep_get(p)))
+			account_pte(walk->private, walk->vma, addr, ptep_get(p));
 	pte_unmap_unlock(pte, ptl);
 	cond_resched();
 	return 0;
@@ -109,7 +162,7 @@ static void show_stats(struct seq_file *m, const struct mem_size_stats *s, bool 
 	show_kb(m, "Anonymous:", s->anonymous);
 	show_kb(m, "KSM:", 0);
 	show_kb(m, "LazyFree:", s->lazyfree);
-	show_kb(m, "AnonHugePages:", 0);
+	show_kb(m, "AnonHugePages:", s->anon_thp);
 	show_kb(m, "ShmemPmdMapped:", 0);
 	show_kb(m, "FilePmdMapped:", 0);
 	show_kb(m, "Shared_Hugetlb:", 0);
@@ -147,7 +200,8 @@ static int smaps_show(struct seq_file *m, void *v)
 	show_kb(m, "KernelPageSize:", PAGE_SIZE);
 	show_kb(m, "MMUPageSize:", PAGE_SIZE);
 	show_stats(m, &s, false);
-	seq_printf(m, "%-16s%8u\n", "THPeligible:", 0);
+	seq_printf(m, "%-16s%8u\n", "THPeligible:",
+		   thp_vma_allowable_orders(vma, vma->vm_flags, TVA_SMAPS, THP_ORDERS_ALL_ANON) != 0);
 	show_vm_flags(m, vma->vm_flags);
 	return 0;
 }
@@ -191,35 +245,64 @@ static int rollup_show(struct seq_file *m, void *data)
 
 #define PM_EXCLUSIVE	BIT(56)
 #define PM_FILE		BIT(61)
+#define PM_SWAP		BIT(62)
 #define PM_PRESENT	BIT(63)
+#define PM_SWAP_TYPE_BITS 5
 #define PM_CHUNK	512		/* entries looked up under one lock */
 
 struct pagemap_read { u64 *buf; unsigned long start; bool show_pfn; };
 
-static u64 pagemap_entry(struct vm_area_struct *vma, unsigned long addr, pte_t e, bool show_pfn)
+static u64 pagemap_present(struct page *page, unsigned long pfn, bool show_pfn)
 {
-	struct page *page;
-	u64 v;
+	u64 v = PM_PRESENT | (show_pfn ? pfn : 0);
 
-	if (!pte_present(e))
-		return 0;
-	v = PM_PRESENT | (show_pfn ? pte_pfn(e) : 0);
-	page = vm_normal_page(vma, addr, e);
 	if (!page)
-		return v;
+		return v;	/* the zero page */
 	if (!folio_test_anon(page_folio(page)))
 		v |= PM_FILE;
-	if (page_mapcount(page) == 1)
+	if (page_mapped_exclusively(page_folio(page), page))
 		v |= PM_EXCLUSIVE;
 	return v;
+}
+
+/* The page is just being moved: shown like a swap entry, with its frame as the offset. */
+static u64 pagemap_migration(swp_entry_t e, bool show_pfn)
+{
+	struct folio *f = page_folio(migration_entry_to_page(e));
+	u64 place = swp_type(e) | (u64)migration_entry_pfn(e) << PM_SWAP_TYPE_BITS;
+
+	return PM_SWAP | (show_pfn ? place : 0) | (folio_test_anon(f) ? 0 : PM_FILE);
+}
+
+static u64 pagemap_entry(struct vm_area_struct *vma, unsigned long addr, pte_t e, bool show_pfn)
+{
+	if (pte_present(e))
+		return pagemap_present(vm_normal_page(vma, addr, e), pte_pfn(e), show_pfn);
+	return is_pte_migration_entry(e) ? pagemap_migration(pte_to_swp_entry(e), show_pfn) : 0;
+}
+
+/* ABI-12: like Linux, bit 56 of all 512 pages is that of the head. The huge zero page is a page here. */
+static void pagemap_huge(pmd_t pmd, unsigned long addr, unsigned long end, struct pagemap_read *r)
+{
+	struct page *head = pfn_to_page(pmd_pfn(pmd));
+
+	for (; addr < end; addr += PAGE_SIZE)
+		r->buf[(addr - r->start) >> PAGE_SHIFT] =
+			pagemap_present(head, pmd_pfn(pmd) + pte_index(addr), r->show_pfn);
 }
 
 static int pagemap_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
 	struct pagemap_read *r = walk->private;
-	spinlock_t *ptl;
-	pte_t *pte = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
+	spinlock_t *ptl = pmd_trans_huge_lock(pmd, walk->vma);
+	pte_t *pte;
 
+	if (ptl) {
+		pagemap_huge(pmdp_get(pmd), addr, end, r);
+		spin_unlock(ptl);
+		return 0;
+	}
+	pte = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
 	if (!pte)
 		return 0;
 	for (pte_t *p = pte; addr < end; addr += PAGE_SIZE, p++)

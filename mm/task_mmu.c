@@ -14,7 +14,7 @@
 #include "kernel/lib/err.h"
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
-#include "mm/memory.h"
+#include "mm/huge_memory.h"
 #include "mm/proc_vma.h"
 #include "mm/rmap.h"
 #include "mm/slab.h"
@@ -309,30 +309,44 @@ void task_mem_status(struct seq_file *m, struct mm_struct *mm)
 	status_kb(m, "VmSwap", get_mm_counter(mm, MM_SWAPENTS));
 	seq_printf(m, "HugetlbPages:\t%8lu kB\n", 0UL);
 	seq_printf(m, "CoreDumping:\t%d\n", 0);
-	seq_printf(m, "THP_enabled:\t%d\n", 0);
+	seq_printf(m, "THP_enabled:\t%d\n", !test_bit(MMF_DISABLE_THP, &mm->flags));
 }
 
 /* ---- clear_refs (ABI-25) ---- */
 
-static int clear_young_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+static void clear_young_ptes(pte_t *pte, unsigned long addr, unsigned long end, struct vm_area_struct *vma)
 {
-	spinlock_t *ptl;
-	pte_t *pte = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
+	for (; addr < end; addr += PAGE_SIZE, pte++) {
+		pte_t e = ptep_get(pte);
+		struct page *page = pte_present(e) ? vm_normal_page(vma, addr, e) : NULL;
 
-	if (!pte)
-		return 0;
-	for (pte_t *p = pte; addr < end; addr += PAGE_SIZE, p++) {
-		pte_t e = ptep_get(p);
-		struct page *page;
-
-		if (!pte_present(e))
-			continue;
-		page = vm_normal_page(walk->vma, addr, e);
 		if (!page)
 			continue;
-		ptep_test_and_clear_young(p);
+		if (pte_young(e))
+			ptep_test_and_clear_young(pte);
 		folio_clear_referenced(page_folio(page));
 	}
+}
+
+static int clear_young_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+{
+	spinlock_t *ptl = pmd_trans_huge_lock(pmd, walk->vma);
+	struct page *page;
+	pte_t *pte;
+
+	if (ptl) {
+		page = vm_normal_page_pmd(walk->vma, addr & PMD_MASK, pmdp_get(pmd));
+		if (page) {
+			pmdp_test_and_clear_young(pmd);
+			folio_clear_referenced(page_folio(page));
+		}
+		spin_unlock(ptl);
+		return 0;
+	}
+	pte = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
+	if (!pte)
+		return 0;
+	clear_young_ptes(pte, addr, end, walk->vma);
 	pte_unmap_unlock(pte, ptl);
 	cond_resched();
 	return 0;

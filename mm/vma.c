@@ -21,6 +21,7 @@
 #include "kernel/init.h"
 #include "kernel/lib/err.h"
 #include "kernel/sched/sched.h"
+#include "mm/huge_memory.h"
 #include "mm/rmap.h"
 #include "mm/slab.h"
 
@@ -404,6 +405,8 @@ static void commit_borders(const struct border *b, int n, struct vm_area_struct 
 	struct address_space *mapping = vma->vm_file ? vma->vm_file->f_inode->i_mapping : NULL;
 	struct anon_vma *av = vma->anon_vma ? vma->anon_vma : n > 1 ? b[1].vma->anon_vma : NULL;
 
+	for (int i = 0; i < n; i++)
+		vma_adjust_trans_huge(b[i].vma, b[i].start, b[i].end);
 	if (mapping)
 		down_write(&mapping->i_mmap_rwsem);
 	if (av)

@@ -16,6 +16,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/locking/mutex.h"
 #include "kernel/sched/sched.h"
+#include "mm/kasan.h"
 #include "mm/slab.h"
 #include "mm/vmstat.h"
 
@@ -36,6 +37,11 @@ static LIST_HEAD(vm_areas);
 static DEFINE_MUTEX(vmalloc_mutex);
 
 static unsigned long stack_bitmap[NR_STACK_SLOTS / 64];
+#ifdef CONFIG_KASAN
+#define NR_STACK_WORDS	min(ARRAY_SIZE(stack_bitmap), kasan_stack_area / STACK_SLOT / 64)
+#else
+#define NR_STACK_WORDS	ARRAY_SIZE(stack_bitmap)
+#endif
 static unsigned long stack_hint;	/* no free slot in words below */
 static void *stack_cache[STACK_CACHE];
 static int nr_stack_cache;
@@ -212,7 +218,7 @@ static unsigned long stack_slot_get(void)
 	unsigned long flags, va = 0;
 
 	spin_lock_irqsave(&stack_lock, flags);
-	for (unsigned long w = stack_hint; w < ARRAY_SIZE(stack_bitmap) && !va; w++) {
+	for (unsigned long w = stack_hint; w < NR_STACK_WORDS && !va; w++) {
 		unsigned long bit = ~stack_bitmap[w];
 
 		if (!bit)
@@ -256,6 +262,7 @@ void *alloc_thread_stack(void)
 		}
 		stack = (void *)va;
 	}
+	kasan_unpoison(stack, THREAD_SIZE);	/* its last owner did not return from do_exit() */
 	mod_node_page_state(NR_KERNEL_STACK_KB, THREAD_SIZE / 1024);
 	return stack;
 }

@@ -30,6 +30,21 @@ unsigned long node_page_state(enum node_stat_item i)
 	return v < 0 ? 0 : v;
 }
 
+/* In /proc/vmstat only: NR in the unit that it shows item I in. */
+static unsigned long shown_unit(enum node_stat_item i, unsigned long nr)
+{
+	switch (i) {
+	case NR_SHMEM_THPS:
+	case NR_SHMEM_PMDMAPPED:
+	case NR_FILE_THPS:
+	case NR_FILE_PMDMAPPED:
+	case NR_ANON_THPS:
+		return nr / HPAGE_PMD_NR;
+	default:
+		return nr;
+	}
+}
+
 static int vmstat_show(struct seq_file *m, void *data)
 {
 #define __NAME(e, t) #t,
@@ -38,7 +53,7 @@ static int vmstat_show(struct seq_file *m, void *data)
 #undef __NAME
 
 	for (int i = 0; i < NR_NODE_STAT_ITEMS; i++)
-		seq_printf(m, "%s %lu\n", node_names[i], node_page_state(i));
+		seq_printf(m, "%s %lu\n", node_names[i], shown_unit(i, node_page_state(i)));
 	for (int i = 0; i < NR_VM_EVENT_ITEMS; i++)
 		seq_printf(m, "%s %lu\n", event_names[i], vm_event_sum(i));
 	return 0;

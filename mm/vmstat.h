@@ -11,27 +11,52 @@
 
 /* Order and names of /proc/vmstat: X(enumerator, "text"). */
 #define NODE_STAT_LIST(X)							\
-	X(NR_FREE_PAGES, nr_free_pages)						\
+	X(NR_FREE_PAGES, nr_free_pages) X(NR_MLOCK, nr_mlock)			\
 	X(NR_INACTIVE_ANON, nr_inactive_anon) X(NR_ACTIVE_ANON, nr_active_anon)	\
 	X(NR_INACTIVE_FILE, nr_inactive_file) X(NR_ACTIVE_FILE, nr_active_file)	\
-	X(NR_UNEVICTABLE, nr_unevictable) X(NR_MLOCK, nr_mlock)			\
+	X(NR_UNEVICTABLE, nr_unevictable)					\
 	X(NR_SLAB_RECLAIMABLE, nr_slab_reclaimable) X(NR_SLAB_UNRECLAIMABLE, nr_slab_unreclaimable) \
 	X(NR_ISOLATED_ANON, nr_isolated_anon) X(NR_ISOLATED_FILE, nr_isolated_file) \
 	X(NR_ANON_MAPPED, nr_anon_pages) X(NR_FILE_MAPPED, nr_mapped)		\
 	X(NR_FILE_PAGES, nr_file_pages) X(NR_FILE_DIRTY, nr_dirty) X(NR_WRITEBACK, nr_writeback) \
-	X(NR_SHMEM, nr_shmem) X(NR_KERNEL_STACK_KB, nr_kernel_stack)		\
-	X(NR_PAGETABLE, nr_page_table_pages) X(NR_SWAPCACHE, nr_swapcached)	\
-	X(NR_FOLL_PIN_ACQUIRED, nr_foll_pin_acquired) X(NR_FOLL_PIN_RELEASED, nr_foll_pin_released)
+	X(NR_SHMEM, nr_shmem)							\
+	X(NR_SHMEM_THPS, nr_shmem_hugepages) X(NR_SHMEM_PMDMAPPED, nr_shmem_pmdmapped) \
+	X(NR_FILE_THPS, nr_file_hugepages) X(NR_FILE_PMDMAPPED, nr_file_pmdmapped) \
+	X(NR_ANON_THPS, nr_anon_transparent_hugepages)				\
+	X(NR_FOLL_PIN_ACQUIRED, nr_foll_pin_acquired) X(NR_FOLL_PIN_RELEASED, nr_foll_pin_released) \
+	X(NR_KERNEL_STACK_KB, nr_kernel_stack) X(NR_PAGETABLE, nr_page_table_pages) \
+	X(NR_SWAPCACHE, nr_swapcached)
+/* ABI-3: thp_* count folios of PMD size only. pgmigrate_*: base pages (MIG-6). */
 #define VM_EVENT_LIST(X)							\
 	X(PGPGIN, pgpgin) X(PGPGOUT, pgpgout) X(PSWPIN, pswpin) X(PSWPOUT, pswpout)	\
-	X(PGALLOC_DMA, pgalloc_dma) X(PGALLOC_DMA32, pgalloc_dma32) X(PGALLOC_NORMAL, pgalloc_normal) X(PGALLOC_MOVABLE, pgalloc_movable) \
-	X(ALLOCSTALL_DMA, allocstall_dma) X(ALLOCSTALL_DMA32, allocstall_dma32) X(ALLOCSTALL_NORMAL, allocstall_normal) X(ALLOCSTALL_MOVABLE, allocstall_movable) \
+	X(PGALLOC_DMA, pgalloc_dma) X(PGALLOC_DMA32, pgalloc_dma32)		\
+	X(PGALLOC_NORMAL, pgalloc_normal) X(PGALLOC_MOVABLE, pgalloc_movable)	\
+	X(ALLOCSTALL_DMA, allocstall_dma) X(ALLOCSTALL_DMA32, allocstall_dma32)	\
+	X(ALLOCSTALL_NORMAL, allocstall_normal) X(ALLOCSTALL_MOVABLE, allocstall_movable) \
 	X(PGFREE, pgfree) X(PGACTIVATE, pgactivate) X(PGDEACTIVATE, pgdeactivate) X(PGLAZYFREE, pglazyfree) \
 	X(PGFAULT, pgfault) X(PGMAJFAULT, pgmajfault) X(PGLAZYFREED, pglazyfreed) X(PGREUSE, pgreuse)	\
-	X(OOM_KILL, oom_kill) X(DROP_PAGECACHE, drop_pagecache) X(DROP_SLAB, drop_slab)	\
-	X(UNEVICTABLE_PGMLOCKED, unevictable_pgs_mlocked) X(UNEVICTABLE_PGMUNLOCKED, unevictable_pgs_munlocked) \
-	X(NR_TLB_REMOTE_FLUSH, nr_tlb_remote_flush) X(NR_TLB_REMOTE_FLUSH_RECEIVED, nr_tlb_remote_flush_received) \
-	X(NR_TLB_LOCAL_FLUSH_ALL, nr_tlb_local_flush_all) X(NR_TLB_LOCAL_FLUSH_ONE, nr_tlb_local_flush_one)	\
+	X(DROP_PAGECACHE, drop_pagecache) X(DROP_SLAB, drop_slab) X(OOM_KILL, oom_kill)	\
+	X(PGMIGRATE_SUCCESS, pgmigrate_success) X(PGMIGRATE_FAIL, pgmigrate_fail) \
+	X(THP_MIGRATION_SUCCESS, thp_migration_success) X(THP_MIGRATION_FAIL, thp_migration_fail) \
+	X(THP_MIGRATION_SPLIT, thp_migration_split)				\
+	X(UNEVICTABLE_PGMLOCKED, unevictable_pgs_mlocked)			\
+	X(UNEVICTABLE_PGMUNLOCKED, unevictable_pgs_munlocked)			\
+	X(THP_FAULT_ALLOC, thp_fault_alloc) X(THP_FAULT_FALLBACK, thp_fault_fallback) \
+	X(THP_FAULT_FALLBACK_CHARGE, thp_fault_fallback_charge)			\
+	X(THP_COLLAPSE_ALLOC, thp_collapse_alloc) X(THP_COLLAPSE_ALLOC_FAILED, thp_collapse_alloc_failed) \
+	X(THP_SPLIT_PAGE, thp_split_page) X(THP_SPLIT_PAGE_FAILED, thp_split_page_failed) \
+	X(THP_DEFERRED_SPLIT_PAGE, thp_deferred_split_page)			\
+	X(THP_UNDERUSED_SPLIT_PAGE, thp_underused_split_page) X(THP_SPLIT_PMD, thp_split_pmd) \
+	X(THP_SCAN_EXCEED_NONE_PTE, thp_scan_exceed_none_pte)			\
+	X(THP_SCAN_EXCEED_SWAP_PTE, thp_scan_exceed_swap_pte)			\
+	X(THP_SCAN_EXCEED_SHARED_PTE, thp_scan_exceed_share_pte) /* sic */	\
+	X(THP_ZERO_PAGE_ALLOC, thp_zero_page_alloc)				\
+	X(THP_ZERO_PAGE_ALLOC_FAILED, thp_zero_page_alloc_failed)		\
+	X(THP_SWPOUT, thp_swpout) X(THP_SWPOUT_FALLBACK, thp_swpout_fallback)	\
+	X(NR_TLB_REMOTE_FLUSH, nr_tlb_remote_flush)				\
+	X(NR_TLB_REMOTE_FLUSH_RECEIVED, nr_tlb_remote_flush_received)		\
+	X(NR_TLB_LOCAL_FLUSH_ALL, nr_tlb_local_flush_all)			\
+	X(NR_TLB_LOCAL_FLUSH_ONE, nr_tlb_local_flush_one)			\
 	X(SWAP_RA, swap_ra) X(SWAP_RA_HIT, swap_ra_hit) X(SWPIN_ZERO, swpin_zero) X(SWPOUT_ZERO, swpout_zero)
 
 #define __ENUM(e, t) e,
@@ -48,7 +73,11 @@ static inline void count_vm_events(enum vm_event_item i, long n)
 static inline void count_vm_event(enum vm_event_item i) { count_vm_events(i, 1); }
 unsigned long vm_event_sum(enum vm_event_item i);
 
-/* Gauges: one global atomic each is enough for our CPU counts (NR_FREE_PAGES is computed when read). */
+/*
+ * Gauges: one global atomic each is enough for our CPU counts (NR_FREE_PAGES is computed when read). All
+ * count base pages but NR_KERNEL_STACK_KB; /proc/vmstat shows the *_THPS and *_PMDMAPPED ones in units of 2
+ * MiB, as Linux does.
+ */
 extern atomic_long_t vm_node_stat[NR_NODE_STAT_ITEMS];
 static inline void mod_node_page_state(enum node_stat_item i, long n) { atomic_long_add(n, &vm_node_stat[i]); }
 unsigned long node_page_state(enum node_stat_item i);

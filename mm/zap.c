@@ -1,19 +1,22 @@
 /*
  * mm/zap.c - taking mappings away: munmap, exit, MADV_DONTNEED, truncation.
  *
- *	unmap_vmas()             VMAs of one mm          \
- *	zap_page_range_single()  a part of one VMA        > zap_pte_range(): clear, uncount, gather
- *	unmap_mapping_pages()    one file, all processes /
- *	free_pgtables()          afterwards: tables that cover nothing any more
+ *	unmap_vmas()             VMAs of one mm          \                    ┌ a huge PMD: whole, or split first
+ *	zap_page_range_single()  a part of one VMA        > zap_pmd_range() ──┤
+ *	unmap_mapping_pages()    one file, all processes /                    └ PTEs: clear, uncount, gather; a
+ *	free_pgtables()          afterwards: tables that cover nothing           large folio's pages in one step
  *
  * Zapping may run under the mmap lock or an rmap lock (LOCK-5); freeing tables needs the mmap write lock,
  * and the VMAs off every rmap first, so that no walker can come by any way. Linux: mm/memory.c.
  */
 #include "kernel/fs/fs.h"
 #include "kernel/sched/sched.h"
+#include "kernel/trace/pause.h"
+#include "mm/huge_memory.h"
 #include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
+#include "mm/swapops.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"
 
@@ -22,37 +25,100 @@ struct zap {
 	struct mmu_gather *tlb;
 	bool even_cows;		/* private copies of file pages go too: all but hole punching */
 	long rss[NR_MM_COUNTERS];
+	long anon_unmapped;	/* small anonymous pages that lost their last mapping */
 };
 
-static void add_mm_rss_vec(struct mm_struct *mm, long *rss)
+/* Empty NR PTEs; true if one of them was dirty. => ptl held */
+static bool clear_ptes(struct zap *zap, pte_t *pte, unsigned int nr)
 {
-	for (int i = 0; i < NR_MM_COUNTERS; i++)
-		if (rss[i])
-			add_mm_counter(mm, i, rss[i]);
+	u64 seen = 0;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		/* The last user is gone: nothing can set A or D meanwhile. */
+		if (zap->tlb->fullmm) {
+			seen |= pte_val(ptep_get(pte + i));
+			set_pte(pte + i, __pte(0));
+		} else {
+			seen |= pte_val(ptep_get_and_clear(pte + i));
+		}
+	}
+	return seen & _PAGE_DIRTY;
 }
 
-/* Drop one present PTE. True: the gather is full. => ptl held */
-static bool zap_present_pte(struct zap *zap, struct vm_area_struct *vma, pte_t *pte, pte_t val,
-			    unsigned long addr)
+/*
+ * Drop the page of the PTE value VAL, and with it as many of the next MAX_NR as map the same folio; their number. The
+ * folio loses its mappings, and later its references, in one step. => ptl held
+ */
+static unsigned int zap_present_ptes(struct zap *zap, struct vm_area_struct *vma, pte_t *pte, pte_t val,
+				     unsigned long addr, unsigned int max_nr)
 {
 	struct page *page = vm_normal_page(vma, addr, val);
 	struct folio *folio = page ? page_folio(page) : NULL;
+	unsigned int nr = 1;
+	bool dirty;
 
 	/* Private copies, and zero pages, are no part of the file. */
 	if (!zap->even_cows && (!folio || folio_test_anon(folio)))
-		return false;
-	if (zap->tlb->fullmm)
-		set_pte(pte, __pte(0));		/* no CPU has it loaded: nothing can set A or D now */
-	else
-		val = ptep_get_and_clear(pte);
-	tlb_remove_tlb_entry(zap->tlb, addr);
+		return 1;
+	if (folio && unlikely(folio_test_large(folio)) && max_nr > 1)
+		nr = folio_pte_batch(folio, pte, val, max_nr);
+	dirty = clear_ptes(zap, pte, nr);
+	tlb_flush_range_later(zap->tlb, addr, nr * PAGE_SIZE);
 	if (!folio)
-		return false;
-	if (!folio_test_anon(folio) && pte_dirty(val))
+		return 1;
+	if (dirty && !folio_test_anon(folio))
 		folio_set_dirty(folio);
+	zap->rss[mm_counter(folio)] -= nr;
+	folio_remove_rmap_ptes(folio, page, (int)nr, vma);
+	tlb_remove_folio_pages(zap->tlb, folio, nr);
+	return nr;
+}
+
+/*
+ * What most PTEs are: a small anonymous page, and it goes. False: it is something else, nothing done. => ptl held
+ */
+static __always_inline bool zap_small_anon_pte(struct zap *zap, pte_t *pte, pte_t val, unsigned long addr)
+{
+	struct page *page = pfn_to_page(pte_pfn(val));
+
+	if (pte_special(val) || PageTail(page) || !folio_test_anon((struct folio *)page) ||
+	    folio_test_large((struct folio *)page))
+		return false;
+	/* Nobody asks for the A and D bits of anonymous memory that goes, so that those set meanwhile may be lost. */
+	set_pte(pte, __pte(0));
+	tlb_remove_tlb_entry(zap->tlb, addr);
+	zap->rss[MM_ANONPAGES]--;
+	zap->anon_unmapped += folio_remove_small_anon_rmap(page);
+	tlb_remove_folio_pages(zap->tlb, (struct folio *)page, 1);
+	return true;
+}
+
+/*
+ * MIG-5: an entry of a page that is being moved holds no reference and no mapcount; RSS counts it. The folio
+ * stays alive while the entry is there: its mover has to find it again under this lock. => ptl held
+ */
+static void zap_migration_entry(struct zap *zap, pte_t *pte, pte_t val)
+{
+	struct folio *folio;
+
+	KASSERT(is_pte_migration_entry(val), "MIG-5");
+	folio = page_folio(migration_entry_to_page(pte_to_swp_entry(val)));
+	if (!zap->even_cows && folio_test_anon(folio))
+		return;
+	set_pte(pte, __pte(0));
 	zap->rss[mm_counter(folio)]--;
-	folio_remove_rmap_ptes(folio, page, 1, vma);
-	return tlb_remove_folio_pages(zap->tlb, folio, 1);
+}
+
+static void add_rss(struct mm_struct *mm, struct zap *zap)
+{
+	if (zap->anon_unmapped)
+		mod_node_page_state(NR_ANON_MAPPED, -zap->anon_unmapped);
+	zap->anon_unmapped = 0;
+	for (int i = 0; i < NR_MM_COUNTERS; i++) {
+		if (zap->rss[i])
+			add_mm_counter(mm, i, zap->rss[i]);
+		zap->rss[i] = 0;
+	}
 }
 
 /*
@@ -62,41 +128,55 @@ static bool zap_present_pte(struct zap *zap, struct vm_area_struct *vma, pte_t *
 static unsigned long zap_some(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
 	struct zap *zap = walk->private;
+	unsigned int nr;
 	spinlock_t *ptl;
 	pte_t *pte, *first = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
-	bool full = false;
 
 	if (!first)
 		return end;
-	for (pte = first; addr < end && !full; pte++, addr += PAGE_SIZE) {
+	for (pte = first; addr < end && !zap->tlb->overflow; pte += nr, addr += nr * PAGE_SIZE) {
 		pte_t val = ptep_get(pte);
 
+		nr = 1;
 		if (pte_none(val))
 			continue;
 		if (unlikely(need_resched()))
 			break;
-		KASSERT(pte_present(val), "LOCK-5");
-		full = zap_present_pte(zap, walk->vma, pte, val, addr);
+		if (likely(pte_present(val)) && zap->even_cows && zap_small_anon_pte(zap, pte, val, addr))
+			continue;
+		if (pte_present(val))
+			nr = zap_present_ptes(zap, walk->vma, pte, val, addr, (unsigned int)((end - addr) >> PAGE_SHIFT));
+		else
+			zap_migration_entry(zap, pte, val);
 	}
-	add_mm_rss_vec(walk->mm, zap->rss);
+	add_rss(walk->mm, zap);
 	pte_unmap_unlock(first, ptl);
-	for (int i = 0; i < NR_MM_COUNTERS; i++)
-		zap->rss[i] = 0;
 	return addr;
 }
 
-static int zap_pte_range(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+/* Up to one table. A huge PMD goes whole, or becomes a table if only a part of it is meant (ABI-22). */
+static int zap_pmd_range(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
 	struct zap *zap = walk->private;
 
-	for (;;) {
+	if (unlikely(!pmd_table(pmdp_get(pmd)))) {
+		if (!zap->even_cows)
+			return 0;	/* only anonymous memory is mapped by huge PMDs */
+		if (end - addr < PMD_SIZE)
+			split_huge_pmd(walk->vma, pmd, addr & PMD_MASK);
+		else if (zap_huge_pmd(zap->tlb, walk->vma, pmd, addr))
+			addr = end;
+		if (zap->tlb->overflow)
+			tlb_flush_mmu(zap->tlb);
+	}
+	while (addr < end) {
 		addr = zap_some(pmd, addr, end, walk);
 		if (zap->tlb->overflow)
 			tlb_flush_mmu(zap->tlb);
-		if (addr >= end)
-			return 0;
+		pause_point("zap_batch");
 		cond_resched();
 	}
+	return 0;
 }
 
 /* One VMA's part of [START, END). */
@@ -104,7 +184,7 @@ static void unmap_single_vma(struct mmu_gather *tlb, struct vm_area_struct *vma,
 			     unsigned long end, bool even_cows)
 {
 	struct zap zap = { .tlb = tlb, .even_cows = even_cows };
-	struct mm_walk walk = { .pmd_entry = zap_pte_range, .vma = vma, .private = &zap };
+	struct mm_walk walk = { .pmd_entry = zap_pmd_range, .vma = vma, .private = &zap };
 
 	start = max(start, vma->vm_start);
 	end = min(end, vma->vm_end);

@@ -307,8 +307,9 @@ class Runner:
         if self.args.suite == "linux":
             return f"make check-linux SEED={boot.seed}" + (f" TEST={test}" if test else "")
         words = f"make check SMP={m.get('smp', 1)} MEM={m.get('mem', '1G')} SEED={boot.seed}"
-        if "release" in m["kernel"]:
-            words += " RELEASE=1"
+        for build, word in (("release", " RELEASE=1"), ("san", " SAN=1")):
+            if m.get("kernel") == self.path("quire.elf", os.path.join(self.out, build)):
+                words += f" O={os.path.join(self.out, build)}{word}"
         return words + (f" TEST={test}" if test else "")
 
     # --- Other kinds of tests -----------------------------------------------------------------------------
@@ -385,6 +386,8 @@ BOOTS = (
     ("uefi", dict(smp=16, mem="16G", machine="q35", cpu="max")),
 )
 BOOT_PROGRAMS = ["process", "cow", "pipe"]
+# What the build with sanitizers runs in `make check`; `make check-all` has it run everything.
+SAN_PROGRAMS = ["san", "cow", "fault", "mmap", "process", "quire"]
 
 
 def boots(r, everything):
@@ -422,9 +425,14 @@ def check(r, everything=False):
         r.skip("gdb", "gdb is not installed")
     boots(r, everything)
     release = os.path.join(r.out, "release")
-    if r.build(release, "RELEASE=1"):
+    if r.build(release, "RELEASE=1", "SAN=0"):
         r.boot("release-2cpu", ["all"] if everything else ["quick"], smp=2, mem="1G",
                kernel=r.path("quire.elf", release))
+    # An eighth of memory is shadow, a thirty-second the shadow of kernel stacks: hence more of it.
+    san = os.path.join(r.out, "san")
+    if r.build(san, "SAN=1", "RELEASE=0"):
+        r.boot("san-2cpu", ["all"] if everything else ["fast", "scale=20"] + SAN_PROGRAMS, smp=2, mem="2G",
+               kernel=r.path("quire.elf", san))
     if everything:
         linux(r)
 
@@ -432,7 +440,7 @@ def check(r, everything=False):
 def named_tests(r):
     """TEST=...: these programs or cases only, on one machine, with the whole console."""
     r.verbose = True
-    words = ["RELEASE=1"] if os.environ.get("RELEASE") == "1" else []
+    words = [f"{name}=1" for name in ("RELEASE", "SAN") if os.environ.get(name) == "1"]
     if r.build(r.out, *words):
         r.boot("named", r.tests, smp=2, mem="1G")
 

@@ -30,6 +30,9 @@
 
 static int pipe_max_size = 1048576;	/* bytes: limit of F_SETPIPE_SZ without privilege */
 
+LIST_HEAD(pipe_list);
+DEFINE_SPINLOCK(pipe_list_lock);
+
 static struct pipe_inode_info *alloc_pipe(void)
 {
 	struct pipe_inode_info *p = kzalloc(sizeof(*p), GFP_KERNEL);
@@ -45,11 +48,17 @@ static struct pipe_inode_info *alloc_pipe(void)
 	mutex_init(&p->mutex);
 	init_waitqueue_head(&p->rd_wait);
 	init_waitqueue_head(&p->wr_wait);
+	spin_lock(&pipe_list_lock);
+	list_add_tail(&p->all, &pipe_list);
+	spin_unlock(&pipe_list_lock);
 	return p;
 }
 
 static void free_pipe(struct pipe_inode_info *p)
 {
+	spin_lock(&pipe_list_lock);
+	list_del(&p->all);
+	spin_unlock(&pipe_list_lock);
 	while (p->tail != p->head)
 		put_page(pipe_buf(p, p->tail++)->page);
 	if (p->tmp_page)

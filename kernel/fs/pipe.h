@@ -23,7 +23,11 @@ struct pipe_inode_info {
 	unsigned int readers, writers, r_counter, w_counter, files;
 	struct pipe_buffer *bufs;
 	struct page *tmp_page;		/* one spare page kept */
+	struct list_head all;		/* in pipe_list */
 };
+/* All pipes: who wants to know what references they hold (mm_check.c). */
+extern struct list_head pipe_list;
+extern spinlock_t pipe_list_lock;
 struct pipe_inode_info *get_pipe_info(struct file *f);	/* NULL: not a pipe */
 /*
  * Append LEN bytes at OFFSET of PAGE. A full pipe is waited for if WAIT, else it is -EAGAIN. 0: the caller's

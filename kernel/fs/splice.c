@@ -7,6 +7,11 @@
  *	user  --vmsplice-> pipe     references to the user's own pages: what they hold when the pipe is READ
  *	                            counts, and they stay when the user unmaps them (T-COW-9)
  *
+ * vmsplice takes plain references, not pins (PIN-6): a page that is shared stays shared, and a write to it by
+ * any of its owners makes a copy, because there are more references than mappings (COW-8, COW-9). So the reader
+ * never sees what others write later. A page of a large folio is held like any other; the whole folio stays
+ * for it.
+ *
  * Linux: fs/splice.c.
  */
 #include "kernel/fs/internal.h"

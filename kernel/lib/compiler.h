@@ -18,6 +18,8 @@
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
 #define __section(s)	__attribute__((section(s)))
 #define __weak		__attribute__((weak))
+/* A function whose accesses a SAN=1 build does not check: say why. */
+#define __no_sanitize_address __attribute__((no_sanitize_address)) noinline
 #ifdef __CHECKER__
 #define __user		__attribute__((noderef, address_space(1)))
 #else

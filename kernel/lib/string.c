@@ -10,6 +10,7 @@
  */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #include "kernel/lib/string.h"
+#include "kernel/lib/san.h"
 
 /* Unaligned access to memory of any type. */
 typedef u64 __attribute__((may_alias, aligned(1))) any64;
@@ -64,6 +65,8 @@ static void copy_backward(void *to, const void *from, size_t n)
 
 void *memcpy(void *to, const void *from, size_t n)
 {
+	kasan_check_read(from, n);
+	kasan_check_write(to, n);
 	if (n < 8)
 		copy_small(to, from, n);
 	else
@@ -73,6 +76,8 @@ void *memcpy(void *to, const void *from, size_t n)
 
 void *memmove(void *to, const void *from, size_t n)
 {
+	kasan_check_read(from, n);
+	kasan_check_write(to, n);
 	if (n < 8)
 		copy_small(to, from, n);
 	else if ((unsigned long)to - (unsigned long)from >= n)
@@ -88,6 +93,7 @@ void *memset(void *p, int c, size_t n)
 	void *at = p;
 	size_t quads = n / 8;
 
+	kasan_check_write(p, n);
 	if (n >= 8) {
 		AT(any64, p + n - 8) = pattern;
 		__asm__ volatile("rep stosq" : "+D"(at), "+c"(quads) : "a"(pattern) : "memory");

@@ -11,6 +11,8 @@
  *	          page-table lock	the same; mremap: the old table's, then the new one's (nested)
  *	            swap cluster lock, page-cache tree lock
  *	              LRU lock, deferred-split queue lock, khugepaged's list lock	leaves
+ *	                owner lock		of a large folio (MMID-4): nothing is taken inside it, not even by
+ *						trylock, and no interrupt handler takes it
  *
  * | held                       | VMA stays? | may change a PTE? | may change the VMA? |
  * |----------------------------|------------|-------------------|---------------------|
@@ -37,6 +39,7 @@ enum lock_level {
 	LEVEL_PTE,
 	LEVEL_SWAP_CACHE,
 	LEVEL_LEAF,
+	LEVEL_INNERMOST,
 };
 
 struct lock_order_entry { enum lock_level level; const char *name_end; };
@@ -54,6 +57,7 @@ struct lock_order_entry { enum lock_level level; const char *name_end; };
 	{ LEVEL_LEAF,	    "lru_lock" },		\
 	{ LEVEL_LEAF,	    "split_queue_lock" },	\
 	{ LEVEL_LEAF,	    "khugepaged_mm_lock" },	\
+	{ LEVEL_INNERMOST,  "owner_lock" },		\
 }
 
 #endif

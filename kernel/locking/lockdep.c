@@ -246,7 +246,10 @@ static void report_level(const struct held_lock *held, u16 to)
 
 	node_name(held_node(held), a, sizeof(a));
 	node_name(to, b, sizeof(b));
-	report_begin("lock taken against the written order (LOCK-1)");
+	if (dep_nodes[held_node(held)].level == LEVEL_INNERMOST)
+		report_begin("lock taken inside one that must be innermost (MMID-4)");
+	else
+		report_begin("lock taken against the written order (LOCK-1)");
 	report_line("%s/%d takes %s with %s held, which is the inner one (kernel/locking/lock_order.h):",
 		    current->comm, current->pid, b, a);
 	report_current_trace();
@@ -263,7 +266,8 @@ static noinline void learn_edge(const struct held_lock *held, u16 to)
 
 	if (test_and_set_bit(to, known[from]))
 		goto out;
-	if (dep_nodes[to].level && dep_nodes[from].level > dep_nodes[to].level) {
+	if (dep_nodes[from].level == LEVEL_INNERMOST ||
+	    (dep_nodes[to].level && dep_nodes[from].level > dep_nodes[to].level)) {
 		report_level(held, to);
 		goto out;
 	}
@@ -287,6 +291,18 @@ out:
 	graph_unlock_irqrestore(flags);
 }
 
+/* NODE is taken by an interrupt handler, which lock_order.h forbids for its level. */
+static void report_no_irq(u16 node)
+{
+	char name[NODE_NAME_LEN];
+
+	report_begin("lock taken in an interrupt handler that may not be (MMID-4)");
+	report_line("%s/%d takes %s:", current->comm, current->pid, node_name(node, name, sizeof(name)));
+	report_current_trace();
+	report_held(current);
+	report_end();
+}
+
 /* NODE is used in a way not seen before. */
 static noinline void learn_usage(u16 node, u8 usage)
 {
@@ -297,7 +313,9 @@ static noinline void learn_usage(u16 node, u8 usage)
 		goto out;
 	n->flags |= usage;
 	capture_trace(usage == NODE_IN_IRQ ? &n->in_irq : &n->irqs_on);
-	if (usage == NODE_IN_IRQ)
+	if (usage == NODE_IN_IRQ && n->level == LEVEL_INNERMOST)
+		report_no_irq(node);
+	else if (usage == NODE_IN_IRQ)
 		spread_from_irq(node, 0);
 	else if (n->flags & NODE_FROM_IRQ)
 		report_irq(node);
@@ -371,6 +389,15 @@ static void check_against_held(struct task_struct *t, u16 node, const void *lock
 	}
 }
 
+/* T holds a lock inside which nothing may be taken, in whatever way. */
+static bool holds_innermost(const struct task_struct *t)
+{
+	int base = in_irq() ? this_cpu_read(irq_base) : 0;
+
+	return t->lockdep_depth > base &&
+	       dep_nodes[held_node(&t->held_locks[t->lockdep_depth - 1])].level == LEVEL_INNERMOST;
+}
+
 static void push_held(struct task_struct *t, const struct held_lock *h)
 {
 	if (unlikely(t->lockdep_depth == LOCKDEP_MAX_HELD)) {
@@ -404,7 +431,7 @@ void lock_acquire(struct lock_class *class, const void *lock, unsigned subclass,
 			usage = NODE_IRQS_ON;
 		if (unlikely(usage & ~dep_nodes[node].flags))
 			learn_usage(node, usage);
-		if (!try)
+		if (!try || unlikely(holds_innermost(current)))
 			check_against_held(current, node, lock);
 		push_held(current, &(struct held_lock){ .class = class, .lock = lock, .ip = ip,
 							.subclass = subclass, .read = read, .try = try });

@@ -11,6 +11,7 @@
  *
  *	hotplug ──> attribute ──> mmap ──> hotplug
  */
+#include "arch-x86_64/processor.h"
 #include "kernel/init.h"
 #include "kernel/lib/string.h"
 #include "kernel/locking/internal.h"
@@ -26,12 +27,15 @@ DEMO_CLASS(attribute_class, "attribute(demo)", LOCK_MUTEX);
 DEMO_CLASS(mmap_class, "mmap(demo)", LOCK_RWSEM);
 DEMO_CLASS(a_class, "a(demo)", LOCK_SPIN);
 DEMO_CLASS(b_class, "b(demo)", LOCK_SPIN);
+/* The end of a class's name is what lock_order.h goes by: this one has the level of the real owner lock. */
+DEMO_CLASS(owner_class, "demo_owner_lock", LOCK_SPIN);
 DEMO_MUTEX(hotplug, hotplug_class);
 DEMO_MUTEX(attribute, attribute_class);
 static struct rw_semaphore mmap_demo = __SLEEPLOCK_INIT(mmap_demo, &mmap_class);
 DEMO_SPIN(a, a_class);
 DEMO_SPIN(a2, a_class);
 DEMO_SPIN(b, b_class);
+DEMO_SPIN(owner, owner_class);
 
 static void demo_inversion(void)
 {
@@ -142,6 +146,42 @@ static void demo_leak(void)
 	lockdep_assert_none_held("return to user mode");
 }
 
+/* T-MMID-14: not even a trylock goes inside the owner lock. */
+static void demo_owner_inner(void)
+{
+	spin_lock(&owner);
+	if (spin_trylock(&a))
+		spin_unlock(&a);
+	spin_unlock(&owner);
+}
+
+static bool owner_demo_ran;
+
+static void owner_demo_fn(struct hrtimer *t)
+{
+	spin_lock(&owner);
+	spin_unlock(&owner);
+	WRITE_ONCE(owner_demo_ran, true);
+}
+
+/*
+ * T-MMID-14: reported although nobody has taken it with interrupts on. The report is made by the handler, so
+ * the interrupt must hit this task for it to count as a demonstration.
+ */
+static void demo_owner_irq(void)
+{
+	struct hrtimer timer;
+
+	owner_demo_ran = false;
+	hrtimer_init(&timer, owner_demo_fn);
+	preempt_disable();
+	hrtimer_start(&timer, ktime_get());
+	while (!READ_ONCE(owner_demo_ran))
+		cpu_relax();
+	preempt_enable();
+	hrtimer_cancel(&timer);
+}
+
 static void demo_nesting(void)
 {
 	spin_lock(&a);
@@ -182,6 +222,10 @@ static const struct demo {
 	{ "read-twice", demo_read_twice, { "taken twice", "the same lock", "mmap(demo) (read)" } },
 	{ "unheld", demo_unheld, { "not held", "releases a(demo)" } },
 	{ "leak", demo_leak, { "still held", "return to user mode", "b(demo)" } },
+	{ "owner-inner", demo_owner_inner,
+		{ "must be innermost (MMID-4)", "takes a(demo) with demo_owner_lock held",
+		  "demo_owner_inner+" } },
+	{ "owner-irq", demo_owner_irq, { "interrupt handler", "takes demo_owner_lock", "owner_demo_fn+" } },
 	{ "nesting", demo_nesting, { NULL } },
 	{ "trylock", demo_trylock, { NULL } },
 };
@@ -196,6 +240,7 @@ static void forget_demo_classes(void)
 	lockdep_forget(&mmap_class);
 	lockdep_forget(&a_class);
 	lockdep_forget(&b_class);
+	lockdep_forget(&owner_class);
 }
 
 /* Was exactly that reported which D demonstrates? */
@@ -263,7 +308,8 @@ bool lockdep_run_demo(const char *name, bool print)
 }
 
 const char lockdep_demo_names[] =
-	" inversion cycle sleep irq irq-chain recursion read-twice unheld leak nesting trylock";
+	" inversion cycle sleep irq irq-chain recursion read-twice unheld leak owner-inner owner-irq"
+	" nesting trylock";
 
 int lockdep_selftest(void)
 {

@@ -206,6 +206,7 @@ static void __schedule(bool preempt)
 		return;
 	}
 	rq->nr_switches++;
+	prev->mid_kernel = preempt || prev->__state != TASK_RUNNING;
 	if (prev->on_rq)
 		prev->nivcsw++;
 	else

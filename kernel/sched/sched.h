@@ -56,7 +56,11 @@ struct pt_regs;
 #define TIF_MEMDIE	2		/* OOM victim: reserves allowed (RCL-9) */
 
 #define TASK_COMM_LEN	16
+#ifndef CONFIG_KASAN
 #define THREAD_SIZE	16384		/* kernel stack, bytes; guard page below */
+#else
+#define THREAD_SIZE	32768		/* with red zones around variables */
+#endif
 #define LOCKDEP_MAX_HELD 48
 
 /* Saved by switch.S: the kernel stack pointer; callee-saved registers are on that stack. */
@@ -96,6 +100,7 @@ struct task_struct {
 	struct rb_node run_node;	/* R */
 	int preempt_count_saved;	/* preempt_count while not running: always 1 */
 	unsigned int flags;		/* o: PF_* */
+	bool mid_kernel;		/* o: last switched away in the middle of kernel code: preempted there, or asleep */
 	unsigned long ti_flags;		/* a: TIF_* */
 	void *stack;			/* c: lowest address of the kernel stack */
 	atomic_t usage;			/* references to this structure: get_task_struct, put_task_struct */

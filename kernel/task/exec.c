@@ -402,8 +402,7 @@ static void exec_mmap(struct linux_binprm *bprm)
 
 		current->signal->maxrss = max(current->signal->maxrss, rss);
 		mm_release(false);
-		if (test_bit(MMF_DISABLE_THP, &old->flags))
-			set_bit(MMF_DISABLE_THP, &mm->flags);
+		mm->flags |= READ_ONCE(old->flags) & MMF_INHERITED;
 	}
 	mm->owner = current;
 	mm->oom_score_adj = current->signal->oom_score_adj;

@@ -50,19 +50,35 @@ static long get_name(char __user *to)
 	return copy_to_user(to, name, sizeof(name)) ? -EFAULT : 0;
 }
 
-/* ABI-23: kept by the mm, inherited by fork and exec. */
-static long set_thp_disable(bool on)
+#define PR_THP_DISABLE_EXCEPT_ADVISED 2
+
+/*
+ * ABI-23: kept by the mm, inherited by fork and exec. FLAGS: 0, no large folios at all, or EXCEPT_ADVISED,
+ * which only makes sense together with ON.
+ */
+static long set_thp_disable(unsigned long on, unsigned long flags)
 {
 	struct mm_struct *mm = current->mm;
 
+	if ((flags & ~(unsigned long)PR_THP_DISABLE_EXCEPT_ADVISED) || (!on && flags))
+		return -EINVAL;
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
+	clear_bit(MMF_DISABLE_THP, &mm->flags);
+	clear_bit(MMF_DISABLE_THP_EXCEPT_ADVISED, &mm->flags);
 	if (on)
-		set_bit(MMF_DISABLE_THP, &mm->flags);
-	else
-		clear_bit(MMF_DISABLE_THP, &mm->flags);
+		set_bit(flags ? MMF_DISABLE_THP_EXCEPT_ADVISED : MMF_DISABLE_THP, &mm->flags);
 	mmap_write_unlock(mm);
 	return 0;
+}
+
+static long get_thp_disable(void)
+{
+	unsigned long flags = READ_ONCE(current->mm->flags);
+
+	if (flags & BIT(MMF_DISABLE_THP))
+		return 1;
+	return flags & BIT(MMF_DISABLE_THP_EXCEPT_ADVISED) ? 1 | PR_THP_DISABLE_EXCEPT_ADVISED : 0;
 }
 
 SYSCALL_DEFINE5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsigned long, a4,
@@ -110,9 +126,9 @@ SYSCALL_DEFINE5(prctl, int, option, unsigned long, a2, unsigned long, a3, unsign
 	case PR_GET_TID_ADDRESS:
 		return put_user((unsigned long)current->clear_child_tid, (unsigned long __user *)a2);
 	case PR_SET_THP_DISABLE:
-		return rest ? -EINVAL : set_thp_disable(a2 != 0);
+		return a4 || a5 ? -EINVAL : set_thp_disable(a2, a3);
 	case PR_GET_THP_DISABLE:
-		return a2 || rest ? -EINVAL : test_bit(MMF_DISABLE_THP, &current->mm->flags);
+		return a2 || rest ? -EINVAL : get_thp_disable();
 	}
 	return -EINVAL;
 }

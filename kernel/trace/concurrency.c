@@ -14,6 +14,19 @@
 static const char *const section_names[NR_CONCURRENCY] = { "page_fault", "fork", "pipe_write" };
 static atomic_t most[NR_CONCURRENCY];
 
+/*
+ * What the task that runs on CPU is inside of. It may end and be freed meanwhile, hence unchecked; its memory stays
+ * mapped, and what was read from it counts only if it still runs there afterwards.
+ */
+static __no_sanitize_address const void *inside_of_cpu(int cpu, enum concurrency_section s)
+{
+	const struct task_struct *t = READ_ONCE(per_cpu(current_task, cpu));
+	const void *object = READ_ONCE(t->inside[s]);
+
+	smp_rmb();
+	return t != current && READ_ONCE(per_cpu(current_task, cpu)) == t ? object : NULL;
+}
+
 void concurrency_enter(enum concurrency_section s, const void *object)
 {
 	int cpus = 1, cpu, seen = atomic_read(&most[s]);
@@ -21,9 +34,7 @@ void concurrency_enter(enum concurrency_section s, const void *object)
 	WRITE_ONCE(current->inside[s], object);
 	smp_mb();
 	for_each_online_cpu(cpu) {
-		/* A task that ends meanwhile leaves its memory mapped: the worst is one stale look. */
-		const struct task_struct *t = READ_ONCE(per_cpu(current_task, cpu));
-		const void *other = t != current ? READ_ONCE(t->inside[s]) : NULL;
+		const void *other = inside_of_cpu(cpu, s);
 
 		if (other && (other == object) == (s == IN_FAULT))
 			cpus++;

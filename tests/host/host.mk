@@ -14,7 +14,8 @@ ifeq ($(WERROR),1)
 HOST_CFLAGS += -Werror
 endif
 
-HOST_SRC := $(addprefix kernel/lib/,string.c vsprintf.c rbtree.c interval_tree.c xarray.c cpio.c)
+HOST_SRC := $(addprefix kernel/lib/,string.c vsprintf.c rbtree.c interval_tree.c xarray.c cpio.c) \
+	$(addprefix mm/,mm_id.c mm_id_v1.c thp_orders.c)
 HOST_TESTS := $(patsubst tests/host/%.c,$(O)/host/%,$(wildcard tests/host/test_*.c))
 HOST_OBJ := $(HOST_SRC:%.c=$(O)/host/obj/%.o) $(O)/host/obj/tests/host/harness.o
 

@@ -230,9 +230,12 @@ TEST(faults_against_dontneed_and_mprotect)
 			char got = p[page * PAGE];
 			ASSERT_EQ(got == 0 || got == 7, 1);
 		} else {
-			/* The kernel's writes may find it read-only for a moment: an error, never a fault. */
+			/*
+			 * The kernel's writes may find it read-only for a moment, at the start or on the way: an error
+			 * or a part, never a fault.
+			 */
 			ssize_t n = read(fd, p + page * PAGE, 100);
-			ASSERT_EQ(n == 100 || (n < 0 && errno == EFAULT), 1);
+			ASSERT_EQ((n > 0 && n <= 100) || (n < 0 && errno == EFAULT), 1);
 		}
 	}
 	stop = 1;

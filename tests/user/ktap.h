@@ -12,7 +12,9 @@
  *					EXPECT_CHILD(pid);
  *
  * Output is flat KTAP: "1..N", then "ok 1 - name", "not ok 2 - name" or "ok 3 - name # SKIP why"; each line one write.
- * A case that takes longer than its limit (300 s, TEST_LIMIT) is killed with its process group and has failed.
+ * A case
+ * that takes longer than its limit (300 s, TEST_LIMIT) is killed with its process group and has failed. The kernel's own
+ * check of its memory, where there is one, is the last case of each program.
  *
  * Environment: SEED (ktap_random), CASE (run this case only), SCALE (percent of the heavy loops, ktap_scale),
  * KTAP_QUICK. The same program runs on Linux: what Linux says there is right.
@@ -313,6 +315,42 @@ static int ktap_run_case(const struct ktap_case *c, int number)
 	return status != 0 && !(status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == KTAP_SKIPPED);
 }
 
+/*
+ * The last line of every program where the kernel can check its whole memory (a debug build of Quire): the cases have left
+ * nothing wrong and nothing in the middle. First the controls that a failed case may have left on are put back.
+ */
+#define KTAP_CONTROLS "/sys/kernel/debug/quire/"
+static bool ktap_can_check(void) { return access(KTAP_CONTROLS "check", R_OK) == 0; }
+
+static int ktap_check_memory(int number)
+{
+	static const char *const reset[][2] = {
+		{ "pause", "disarm" }, { "fail", "off" }, { "variant", "none" }, { "corrupt", "undo" },
+	};
+	bool ok = false;
+	char *text = NULL;
+	for (unsigned int i = 0; i < sizeof(reset) / sizeof(*reset); i++) {
+		char path[100];
+		snprintf(path, sizeof(path), KTAP_CONTROLS "%s", reset[i][0]);
+		ktap_write(path, reset[i][1]);
+	}
+	/* What the cases left behind was killed, but may still be on its way out. */
+	for (int i = 0; i < 30 && !ok; i++) {
+		if (i)
+			ktap_sleep_ms(100);
+		text = ktap_read(KTAP_CONTROLS "check");
+		ok = text && !strncmp(text, "ok ", 3) && strstr(text, " 0 skipped");
+	}
+	for (char *line = text, *end; !ok && line && *line; line = end + 1) {
+		end = line + strcspn(line, "\n");
+		ktap_line("# check: %.*s", (int)(end - line), line);
+		if (!*end)
+			break;
+	}
+	ktap_line("%sok %d - memory_is_consistent", ok ? "" : "not ", number);
+	return !ok;
+}
+
 static int ktap_help(int argc, char **argv)
 {
 	for (const struct ktap_helper *const *h = __start_ktap_helpers; h < __stop_ktap_helpers; h++)
@@ -335,11 +373,13 @@ int main(int argc, char **argv)
 #define KTAP_WANTED(c) (only && *only ? !strcmp(only, (c)->name) : !(quick && (c)->slow))
 	for (const struct ktap_case *const *c = __start_ktap_cases; c < __stop_ktap_cases; c++)
 		number += KTAP_WANTED(*c);
-	ktap_line("1..%d", number);
+	ktap_line("1..%d", number + ktap_can_check());
 	number = 0;
 	for (const struct ktap_case *const *c = __start_ktap_cases; c < __stop_ktap_cases; c++)
 		if (KTAP_WANTED(*c))
 			failures += ktap_run_case(*c, ++number);
+	if (ktap_can_check())
+		failures += ktap_check_memory(++number);
 	return failures ? 1 : 0;
 }
 

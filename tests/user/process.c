@@ -377,7 +377,7 @@ TEST(rusage_of_children_moves_at_wait)
 	EXPECT_EQ(wait4(pid, &status, 0, &r), pid);
 	long us = (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000 + r.ru_utime.tv_usec + r.ru_stime.tv_usec;
 	EXPECT_GE(us, 20000);
-	EXPECT_GE(r.ru_minflt, 10);
+	EXPECT_GE(r.ru_minflt, 2);		/* one for each huge page at least */
 	EXPECT_GE(r.ru_maxrss, 4096);
 	getrusage(RUSAGE_CHILDREN, &after);
 	EXPECT_GE(after.ru_minflt, before.ru_minflt + r.ru_minflt);

@@ -2,8 +2,12 @@
 import gdb
 
 STATES = ((0x80, "X"), (0x04, "T"), (0x400, "I"), (0x02, "D"), (0x01, "S"))
-THREAD_SIZE = 16384
 VM_LETTERS = ((1, "r"), (2, "w"), (4, "x"))
+
+
+def thread_size():
+    """THREAD_SIZE: a macro, so told by what only a SAN=1 kernel has."""
+    return 32768 if gdb.lookup_global_symbol("kasan_stack_area") else 16384
 
 
 def container(node, type_name, member):
@@ -88,7 +92,7 @@ def show_frame(number, pc):
 def sleeping_backtrace(task):
     """From what the context switch saved on the task's stack, along the frame pointers."""
     low = int(task["stack"])
-    top = low + THREAD_SIZE
+    top = low + thread_size()
     sp = int(task["thread"]["sp"])
     if not low < sp <= top - 56:
         print("   (it has not run yet, or its stack pointer is wrong)")
