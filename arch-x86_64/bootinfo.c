@@ -178,9 +178,13 @@ static void parse_multiboot2(const struct mb2_info *mbi)
 
 static void check_enough_ram(void)
 {
-	if (memblock_total_ram() < RAM_MINIMUM)
-		panic("Quire: too little memory: %lu KiB of RAM, %lu KiB are needed",
-		      (unsigned long)memblock_total_ram() >> 10, RAM_MINIMUM >> 10);
+	if (memblock_total_ram() >= RAM_MINIMUM)
+		return;
+	/* Not our mistake: one line says it all. Without the device that ends QEMU, panic stops here. */
+	pr_emerg("Quire: too little memory: %lu KiB of RAM, %lu KiB are needed\n",
+		 (unsigned long)memblock_total_ram() >> 10, RAM_MINIMUM >> 10);
+	debug_exit(EXIT_PANIC_CODE);
+	panic("too little memory");
 }
 
 void boot_info_init(void)

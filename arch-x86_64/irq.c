@@ -107,6 +107,8 @@ static void irq_exit(void)
 
 void do_irq(struct pt_regs *regs, int vector)
 {
+	u64 began = tsc_clock_ns();
+
 	regs->orig_ax = -1;	/* not a system call: nothing to restart */
 	this_cpu_write(irq_regs, regs);
 	irq_enter();
@@ -128,6 +130,7 @@ void do_irq(struct pt_regs *regs, int vector)
 	default:
 		handle_device(vector);
 	}
+	account_irq(tsc_clock_ns() - began);
 	irq_exit();
 }
 

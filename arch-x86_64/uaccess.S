@@ -81,11 +81,34 @@ FUNC __clear_user
 	EX_TABLE 2b, 3b
 END __clear_user
 
+/*
+ * Bytes up to a multiple of 8 of the source, then words until one has a zero byte (a word on such a boundary
+ * lies in one page: it can be read if its first byte can), then bytes again.
+ */
 FUNC __strncpy_user
 	OPEN_USER
 	xorl	%eax, %eax
+	movabsq	$0x0101010101010101, %r8
+	movabsq	$0x8080808080808080, %r9
 1:	cmpq	%rdx, %rax
 	jae	3f
+	leaq	(%rsi, %rax), %rcx
+	testb	$7, %cl
+	jnz	2f
+	leaq	8(%rax), %rcx
+	cmpq	%rdx, %rcx
+	ja	2f
+5:	movq	(%rsi, %rax), %r10
+	movq	%r10, %rcx
+	movq	%r10, %r11
+	subq	%r8, %rcx
+	notq	%r11
+	andq	%r11, %rcx
+	testq	%r9, %rcx		/* (word - 0x01..) & ~word & 0x80..: some byte is zero */
+	jnz	2f
+	movq	%r10, (%rdi, %rax)
+	addq	$8, %rax
+	jmp	1b
 2:	movb	(%rsi, %rax), %cl
 	movb	%cl, (%rdi, %rax)
 	testb	%cl, %cl
@@ -97,6 +120,7 @@ FUNC __strncpy_user
 4:	movq	$-EFAULT, %rax
 	jmp	3b
 	EX_TABLE 2b, 4b
+	EX_TABLE 5b, 4b
 END __strncpy_user
 
 	.section .note.GNU-stack, "", @progbits

@@ -61,8 +61,9 @@ static void __noreturn no_init(int err)
 {
 	if (!boot_info.initrd_end)
 		pr_emerg("No initramfs was given: use -initrd FILE.cpio (QEMU) or module2 FILE (GRUB).\n");
-	pr_emerg("No init: error %d. Looked for %s%s%s in the initramfs; rdinit=PATH names another.\n", err,
-		 rdinit, init_path ? " and " : "", init_path ? init_path : "");
+	else
+		pr_emerg("No init: error %d. Looked for %s%s%s in the initramfs; "
+			 "rdinit=PATH names another.\n", err, rdinit, init_path ? " and " : "", init_path ? init_path : "");
 	debug_exit(EXIT_NO_INIT_CODE);
 	panic("No working init found");
 }
@@ -82,9 +83,7 @@ static int kernel_init(void *unused)
 	smp_boot_cpus();
 	parse_params();
 	do_initcalls();
-	err = unpack_initramfs();
-	if (err)
-		pr_err("The initramfs could not be unpacked completely: error %d\n", err);
+	unpack_initramfs();	/* says itself what went wrong; there may be an init all the same */
 	if (console_on_rootfs())
 		pr_warn("There is no /dev/console: init starts without standard input and output\n");
 	pr_info("Memory: %luK/%luK available, %d CPU(s)\n", nr_free_pages() * 4,

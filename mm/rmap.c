@@ -41,7 +41,7 @@ core_initcall(__rmap_init);
  */
 #define GET_LOCKS_BITS 5
 static struct lock_class anon_vma_get_class = { .name = "anon_vma_get", .kind = LOCK_SPIN };
-#define GET_LOCK { .tickets = 0, .owner_cpu = -1, .class = &anon_vma_get_class }
+#define GET_LOCK { .owner_cpu = -1, .class = &anon_vma_get_class }
 static spinlock_t get_locks[1 << GET_LOCKS_BITS] = { [0 ... (1 << GET_LOCKS_BITS) - 1] = GET_LOCK };
 
 static spinlock_t *get_lock_of(const struct anon_vma *av)

@@ -10,6 +10,7 @@ its CPUs. Each failure comes with the command that repeats it. Results also go t
 to OUT/logs. The last line is "N passed, N failed, N skipped".
 """
 import argparse
+import gzip
 import os
 import re
 import select
@@ -389,6 +390,20 @@ BOOT_PROGRAMS = ["process", "cow", "pipe"]
 # What the build with sanitizers runs in `make check`; `make check-all` has it run everything.
 SAN_PROGRAMS = ["san", "cow", "fault", "mmap", "process", "quire"]
 
+# Boots that cannot succeed, or have a word that means nothing: name, machine, words, the line (exactly one), QEMU's status.
+REFUSALS = (
+    ("no-nx", dict(cpu="qemu64,-nx"), "", r"this CPU has no NX .*QEMU: -cpu", 37),
+    ("no-long-mode", dict(cpu="qemu64,-lm"), "", r"this CPU has no long mode", 37),
+    ("no-pse", dict(cpu="qemu64,-pse"), "", r"this CPU has no PSE", 37),
+    ("little-memory", dict(mem="16M", initrd=None), "", r"too little memory: \d+ KiB of RAM, \d+ KiB are needed", 37),
+    ("no-initramfs", dict(initrd=None), "", r"No initramfs was given: use -initrd FILE.cpio", 39),
+    ("compressed-initramfs", dict(initrd="gzip"), "", r"initramfs is a gzip archive: give an uncompressed newc cpio", 39),
+    ("broken-initramfs", dict(initrd="text"), "", r"initramfs: \S.* at offset 0", 39),
+    ("no-such-init", {}, "rdinit=/no/such", r"No init: error -2. Looked for /no/such", 39),
+    ("wrong-value", {}, "nohz=perhaps", r"nohz=perhaps: not understood", 33),
+    ("wrong-early-value", {}, "loglevel=loud", r"loglevel=loud: not understood", 33),
+)
+
 
 def boots(r, everything):
     """A short pass on each kind of machine."""
@@ -407,6 +422,34 @@ def boots(r, everything):
             r.iso(name, selection, uefi=how == "uefi", **machine)
 
 
+def unusable_initrd(r, kind):
+    """An archive that the kernel must refuse."""
+    path = os.path.join(r.logs, f"initrd-{kind}")
+    with open(r.path("initrd.cpio"), "rb") as f, open(path, "wb") as to:
+        to.write(gzip.compress(f.read(), 1) if kind == "gzip" else b"This is not an archive of any kind.\n" * 9)
+    return path
+
+
+def refusals(r):
+    """What is wrong is said in one clear line, and QEMU ends with the status for it."""
+    for name, machine, words, pattern, status in REFUSALS:
+        machine = dict(dict(mem="256M", smp=1, initrd=r.path("initrd.cpio")), **machine)
+        if machine["initrd"] in ("gzip", "text"):
+            machine["initrd"] = unusable_initrd(r, machine["initrd"])
+        b = Boot(r, f"refusal-{name}", [], r.args.seed, kernel=r.path("quire.elf"),
+                 append=f"console=ttyS0 {words} -- batch", **machine)
+        b.run()
+        lines = [t for t in b.console if re.search(pattern, t)]
+        trouble = []
+        if len(lines) != 1:
+            trouble.append(f"{len(lines)} lines say {pattern!r}, expected one")
+        if b.status != status:
+            trouble.append(f"QEMU ended with status {b.status}, expected {status}")
+        detail = "\n".join(trouble + b.console[-20:]) if trouble else ""
+        r.add(Result(b.name, "boot", WHOLE, "failed" if trouble else "passed", detail, b.seconds))
+    print(f"-- refusals: {len(REFUSALS)} boots", flush=True)
+
+
 def check(r, everything=False):
     """make check and make check-all."""
     if r.tests:
@@ -421,8 +464,10 @@ def check(r, everything=False):
             r.command(script[:-3], [sys.executable, f"tests/session/{script}", r.out])
     if shutil.which("gdb") or shutil.which("gdb-multiarch"):
         r.command("gdb", [sys.executable, "tests/gdb/run.py", r.out])
+        r.command("crash", [sys.executable, "tests/gdb/crash.py", r.out])
     else:
         r.skip("gdb", "gdb is not installed")
+    refusals(r)
     boots(r, everything)
     release = os.path.join(r.out, "release")
     if r.build(release, "RELEASE=1", "SAN=0"):

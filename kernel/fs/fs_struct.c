@@ -134,6 +134,21 @@ char *d_path_from(const struct path *p, const struct path *root, char *buf, int 
 	return start;
 }
 
+char *dentry_path(struct dentry *d, char *buf, int size)
+{
+	char *end = buf + size, *start;
+	bool fits = prepend(buf, &end, "", 1);
+
+	start = end;
+	spin_lock(&dcache_lock);
+	for (; fits && d->d_parent != d; d = d->d_parent)
+		fits = prepend(buf, &start, d->d_name, d->d_namelen) && prepend(buf, &start, "/", 1);
+	spin_unlock(&dcache_lock);
+	if (start == end)
+		fits = fits && prepend(buf, &start, "/", 1);
+	return fits ? start : ERR_PTR(-ENAMETOOLONG);
+}
+
 char *d_path(const struct path *p, char *buf, int size)
 {
 	struct path root;

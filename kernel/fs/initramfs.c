@@ -175,8 +175,10 @@ static int unpack_image(const void *image, size_t size)
 	unsigned int files = 0;
 	int got, err = 0;
 
-	if (!path)
+	if (!path) {
+		pr_err("initramfs: no memory to unpack it\n");
 		return -ENOMEM;
+	}
 	cpio_start(&it, image, size);
 	while ((got = cpio_next(&it, &e)) == 1) {
 		err = unpack_entry(&e, &it, path);
@@ -206,6 +208,8 @@ int unpack_initramfs(void)
 		err = make_node("/dev/console", S_IFCHR | 0600, MKDEV(5, 1), NULL);
 	if (!err)
 		err = make_dir("/root", 0700);
+	if (err)
+		pr_err("initramfs: cannot make /dev, /dev/console and /root: error %d\n", err);
 	if (err || !end)
 		return err;
 	err = unpack_image(__va(start), end - start);

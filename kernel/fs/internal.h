@@ -103,6 +103,8 @@ void follow_mount(struct path *p);
 /* P is a symbolic link in the directory ND->path; REST follows it. Consumes P. 0: jumped; 1: *NEXT is the
  * text to walk. */
 int follow_link(struct nameidata *nd, struct path *p, const char *rest, bool slash, const char **next);
+
+/* dir_ops.c */
 int may_create(struct path *dir);
 /*
  * Begin to make NAME: its directory is walked to and locked, and the name is free. A fresh dentry, or ERR_PTR
@@ -180,6 +182,8 @@ long pipe_fcntl(struct file *f, unsigned int cmd, unsigned long arg);
 int fd_get_cloexec(unsigned int fd);
 void fd_set_cloexec(unsigned int fd, bool on);
 int fd_dup_from(struct file *f, unsigned int from, unsigned int flags);
+/* The path of D from the root of its file system, at the end of BUF; ERR_PTR(-ENAMETOOLONG). */
+char *dentry_path(struct dentry *d, char *buf, int size);
 /* d_path() with a root of the caller's choice; *REACHED: P lies below it. */
 char *d_path_from(const struct path *p, const struct path *root, char *buf, int size, bool *reached);
 

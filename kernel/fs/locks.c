@@ -8,7 +8,8 @@
  *
  * The two kinds do not see each other. One spinlock guards all lists, and waiters sleep on one queue: locks
  * are rare here, and a wake-up that finds its lock still taken sleeps again. A record lock that would close a
- * circle of waiters is -EDEADLK. Linux: fs/locks.c.
+ * circle of waiters is -EDEADLK. As locks take memory that belongs to no address space, a user may have
+ * MAX_USER_LOCKS of them; then ENOLCK. Linux: fs/locks.c (which leaves the bound to cgroups).
  */
 #include "kernel/fs/internal.h"
 #include "arch-x86_64/uaccess.h"
@@ -19,6 +20,7 @@
 #define F_WRLCK	 1
 #define F_UNLCK	 2
 #define OFFSET_MAX 0x7fffffffffffffffLL
+#define MAX_USER_LOCKS 8192
 #define LOCK_SH	 1
 #define LOCK_EX	 2
 #define LOCK_NB	 4
@@ -34,6 +36,7 @@ struct file_lock {
 	loff_t start, end;		/* inclusive */
 	pid_t pid;
 	const struct file *file;	/* that it was asked for through */
+	struct user_struct *user;	/* who is charged for it; referenced */
 };
 
 /* A process that sleeps for a record lock, and whom for: the edges that a circle is made of. */
@@ -45,6 +48,51 @@ struct lock_waiter {
 static DEFINE_SPINLOCK(file_lock_lock);
 static LIST_HEAD(lock_waiters);		/* file_lock_lock */
 static DECLARE_WAIT_QUEUE_HEAD(file_lock_wait);
+
+/* ---- Life of a lock ---- */
+
+/* Not linked, nothing but its user filled in. NULL: no memory, or the user has too many. */
+static struct file_lock *alloc_lock(void)
+{
+	struct user_struct *u = current_cred()->user;
+	struct file_lock *l = NULL;
+
+	if (atomic_inc_return(&u->locks) <= MAX_USER_LOCKS)
+		l = kmalloc(sizeof(*l), GFP_KERNEL);
+	if (l)
+		l->user = get_uid(u);
+	else
+		atomic_dec(&u->locks);
+	return l;
+}
+
+static void free_lock(struct file_lock *l)
+{
+	if (!l)
+		return;
+	atomic_dec(&l->user->locks);
+	free_uid(l->user);
+	kfree(l);
+}
+
+static void free_locks(struct list_head *dead)
+{
+	struct file_lock *l, *n;
+
+	list_for_each_entry_safe(l, n, dead, link)
+		free_lock(l);
+}
+
+/* TO becomes what FROM says, for the user that TO is charged to. */
+static void copy_lock(struct file_lock *to, const struct file_lock *from)
+{
+	struct user_struct *user = to->user;
+
+	*to = *from;
+	to->user = user;
+}
+
+/* ---- Granting ---- */
 
 static bool overlaps(const struct file_lock *a, const struct file_lock *b)
 {
@@ -78,7 +126,7 @@ static bool carve(struct inode *inode, const struct file_lock *new, struct file_
 		if (l->record != new->record || l->owner != new->owner || !overlaps(l, new))
 			continue;
 		if (l->start < new->start && l->end > new->end) {
-			*spare = *l;
+			copy_lock(spare, l);
 			spare->start = new->end + 1;
 			l->end = new->start - 1;
 			list_add(&spare->link, &inode->i_flock);
@@ -92,14 +140,6 @@ static bool carve(struct inode *inode, const struct file_lock *new, struct file_
 		}
 	}
 	return split;
-}
-
-static void free_locks(struct list_head *dead)
-{
-	struct file_lock *l, *n;
-
-	list_for_each_entry_safe(l, n, dead, link)
-		kfree(l);
 }
 
 /* Would OWNER, by waiting for BLOCKER, wait for itself? => file_lock_lock */
@@ -182,13 +222,12 @@ static int wait_for_lock(struct inode *inode, const struct file_lock *new, const
 
 static int apply_lock(struct inode *inode, const struct file_lock *wanted, bool wait)
 {
-	struct file_lock *new = kmalloc(sizeof(*new), GFP_KERNEL);
-	struct file_lock *spare = kmalloc(sizeof(*spare), GFP_KERNEL);
+	struct file_lock *new = alloc_lock(), *spare = alloc_lock();
 	const void *blocker;
 	int err = -ENOLCK;
 
 	if (new && spare) {
-		*new = *wanted;
+		copy_lock(new, wanted);
 		do {
 			err = try_lock(inode, &new, &spare, &blocker);
 			if (err != -EAGAIN || !wait)
@@ -196,8 +235,8 @@ static int apply_lock(struct inode *inode, const struct file_lock *wanted, bool 
 			err = wait_for_lock(inode, new, blocker);
 		} while (!err);
 	}
-	kfree(new);
-	kfree(spare);
+	free_lock(new);
+	free_lock(spare);
 	return err;
 }
 

@@ -464,16 +464,18 @@ static int mounts_show(struct seq_file *m, void *v)
 static int mountinfo_show(struct seq_file *m, void *v)
 {
 	struct mount *mnt = list_entry((struct list_head *)v, struct mount, mnt_list);
-	struct path whole = { mnt, mnt->mnt_root };
-	char *buf = kmalloc(PATH_MAX, GFP_KERNEL), *s;
+	char *buf = kmalloc(2 * PATH_MAX, GFP_KERNEL), *part_buf = buf + PATH_MAX, *s, *part;
 
 	if (!buf)
 		return -ENOMEM;
 	s = mount_point_path(mnt, buf);
 	if (s) {
-		seq_printf(m, "%d %d %u:%u %s ", mnt->mnt_id, mnt->mnt_parent->mnt_id,
-			   MAJOR(mnt->mnt_sb->s_dev), MINOR(mnt->mnt_sb->s_dev),
-			   whole.dentry == mnt->mnt_sb->s_root ? "/" : whole.dentry->d_name);
+		seq_printf(m, "%d %d %u:%u ", mnt->mnt_id, mnt->mnt_parent->mnt_id,
+			   MAJOR(mnt->mnt_sb->s_dev), MINOR(mnt->mnt_sb->s_dev));
+		/* A bind mount may show a part of its file system. */
+		part = dentry_path(mnt->mnt_root, part_buf, PATH_MAX);
+		seq_path_escaped(m, IS_ERR(part) ? "?" : part, " \t\n\\#");
+		seq_putc(m, ' ');
 		seq_path_escaped(m, s, " \t\n\\#");
 		seq_putc(m, ' ');
 		show_mnt_flags(m, mnt);

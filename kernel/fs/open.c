@@ -415,6 +415,15 @@ SYSCALL_DEFINE1(close, unsigned int, fd)
 
 /* ---- Attributes ---- */
 
+/* May the file become SIZE bytes long? Growing beyond RLIMIT_FSIZE: SIGXFSZ and -EFBIG. => i_rwsem */
+static int newsize_allowed(const struct inode *inode, loff_t size)
+{
+	if (size <= inode->i_size || (u64)size <= rlimit(RLIMIT_FSIZE))
+		return 0;
+	send_sig(SIGXFSZ, current, 0);
+	return -EFBIG;
+}
+
 /* May the caller change VALID of INODE to ST? => i_rwsem for write */
 static int setattr_allowed(struct inode *inode, struct kstat *st, unsigned int valid)
 {
@@ -431,7 +440,7 @@ static int setattr_allowed(struct inode *inode, struct kstat *st, unsigned int v
 	/* A set-group-id file of a group that one is not in could be used to become its member. */
 	if ((valid & ATTR_MODE) && c->fsuid && inode->i_gid != c->fsgid && !in_group_p(inode->i_gid))
 		st->mode &= ~S_ISGID;
-	return 0;
+	return valid & ATTR_SIZE ? newsize_allowed(inode, st->size) : 0;
 }
 
 /*

@@ -1,27 +1,28 @@
 /*
  * kernel/locking/spinlock.c - waiting for a spinlock, and spinlocks with lockdep around them.
  *
- *	tickets   31........16 15.........0
- *	          next ticket  now served	lock: take a ticket, wait until it is served
- *						unlock: serve the next one
+ *	lock	exchange 1 for what is there, until that was 0		unlock	store 0
  *
- * First come, first served. Our CPUs are threads of QEMU, often more of them than the host has processors:
- * then the next in line may have to wait for a time slice of the host, and everybody behind with it. What
- * helps is to hold no spinlock while another CPU is being woken (resched_curr in kernel/sched/core.c).
+ * There is no queue. Our CPUs are threads of QEMU, often more of them than the host has processors: with first
+ * come, first served the next in line may have to wait for a time slice of the host, and everybody behind
+ * with it (hogs on four CPUs of a busy two-processor host took ten times as long). Here the lock goes to a CPU
+ * that runs. For the same reason no spinlock is held while another CPU is being woken (resched_curr in
+ * kernel/sched/core.c).
  *
  * The waiting is the part that all builds share; the rest of a RELEASE build's spinlock is inline in
- * spinlock.h. Linux: kernel/locking/qspinlock.c, where each waiter spins on a word of its own.
+ * spinlock.h. Linux: kernel/locking/qspinlock.c, where waiters queue; in a virtual machine it does as we do
+ * (virt_spin_lock).
  */
 #include "arch-x86_64/processor.h"
 #include "kernel/locking/spinlock.h"
 
-/* Wait until TICKET is served. */
-void raw_spin_wait(spinlock_t *l, u16 ticket)
+/* L is taken: wait until it is ours. Looking does not disturb the holder's cache line, an exchange would. */
+void raw_spin_wait(spinlock_t *l)
 {
-	const u16 *serving = (const u16 *)&l->tickets;
-
-	while (smp_load_acquire(serving) != ticket)
-		cpu_relax();
+	do {
+		while (READ_ONCE(l->locked))
+			cpu_relax();
+	} while (xchg(&l->locked, 1));
 }
 
 #ifndef RELEASE

@@ -1,8 +1,8 @@
 /*
- * kernel/locking/spinlock.h - fair spinning locks. Preemption is off while one is held.
+ * kernel/locking/spinlock.h - spinning locks. Preemption is off while one is held.
  *
- * spin_lock_irqsave for locks that interrupt handlers take too. A ticket lock: 32 bits, the next ticket in
- * the upper half, the one being served in the lower. May be taken anywhere; its holder must not sleep.
+ * spin_lock_irqsave for locks that interrupt handlers take too. Whoever comes at the right moment gets the
+ * lock (see spinlock.c). May be taken anywhere; its holder must not sleep.
  */
 #ifndef KERNEL_LOCKING_SPINLOCK_H
 #define KERNEL_LOCKING_SPINLOCK_H
@@ -13,7 +13,7 @@
 #include "kernel/sched/preempt.h"
 
 typedef struct spinlock {
-	u32 tickets;
+	u32 locked;			/* 1: somebody holds it */
 	int owner_cpu;			/* -1: free; for panic messages */
 	struct lock_class *class;
 } spinlock_t;
@@ -22,11 +22,11 @@ typedef struct spinlock {
 /* File scope only; may be preceded by static. */
 #define __STATIC_CLASS(str, k)	(&(struct lock_class){ .name = str, .kind = k })
 #define DEFINE_SPINLOCK(x) \
-	spinlock_t x = { .tickets = 0, .owner_cpu = -1, .class = __STATIC_CLASS(#x, LOCK_SPIN) }
+	spinlock_t x = { .locked = 0, .owner_cpu = -1, .class = __STATIC_CLASS(#x, LOCK_SPIN) }
 #define spin_lock_init(l) spin_lock_init_class(l, __LOCK_CLASS(#l, LOCK_SPIN))
 static inline void spin_lock_init_class(spinlock_t *l, struct lock_class *class)
 {
-	l->tickets = 0;
+	l->locked = 0;
 	l->owner_cpu = -1;
 	l->class = class;
 }
@@ -36,26 +36,19 @@ static inline void spin_lock_init_class(spinlock_t *l, struct lock_class *class)
  * timer bases, lockdep's own graph, the inside of sleeping locks. Everybody else takes spin_lock.
  * => preemption off (and interrupts, if a handler takes L too)
  */
-void raw_spin_wait(spinlock_t *l, u16 ticket);
-static __always_inline void raw_spin_lock(spinlock_t *l)
-{
-	u32 t = __atomic_fetch_add(&l->tickets, 0x10000, __ATOMIC_SEQ_CST);
-
-	if (unlikely((u16)t != (u16)(t >> 16)))
-		raw_spin_wait(l, t >> 16);
-}
+void raw_spin_wait(spinlock_t *l);
 static __always_inline bool raw_spin_trylock(spinlock_t *l)
 {
-	u32 t = READ_ONCE(l->tickets);
-
-	return (u16)t == (u16)(t >> 16) && cmpxchg(&l->tickets, t, t + 0x10000) == t;
+	return !READ_ONCE(l->locked) && xchg(&l->locked, 1) == 0;
+}
+static __always_inline void raw_spin_lock(spinlock_t *l)
+{
+	if (unlikely(xchg(&l->locked, 1)))
+		raw_spin_wait(l);
 }
 static __always_inline void raw_spin_unlock(spinlock_t *l)
 {
-	/* Only the holder writes the lower half: a plain 16-bit store passes the lock on. */
-	u16 *serving = (u16 *)&l->tickets;
-
-	smp_store_release(serving, (u16)(*serving + 1));
+	smp_store_release(&l->locked, 0);
 }
 
 #ifndef RELEASE
@@ -103,9 +96,7 @@ static inline void spin_unlock_irq(spinlock_t *l)
 #endif
 static inline bool spin_is_locked(spinlock_t *l)
 {
-	u32 t = READ_ONCE(l->tickets);
-
-	return (t >> 16) != (t & 0xffff);
+	return READ_ONCE(l->locked);
 }
 #define spin_lock_irqsave(l, flags) do { (flags) = __spin_lock_irqsave(l); } while (0)
 

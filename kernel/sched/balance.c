@@ -3,7 +3,10 @@
  *
  *	woken or new		the CPU it used last if that is idle, else any idle one, else stay
  *	CPU goes idle		pulls a waiting task from the longest queue (idle_pull)
- *	tick, queue too long	kicks an idle CPU, which then pulls; or takes a task from a much longer queue
+ *	tick, queue too long	kicks an idle CPU, which then pulls
+ *	tick, another's longer	takes a task from it. By one longer too: three that only compute on two CPUs
+ *				would be {A, B} and {C} for ever; so every BALANCE_INTERVAL the shorter queue
+ *				takes the task that sat longest in the longer one, and all get their share
  *	affinity changed	a queued task is moved at once; a running one is made to leave, and
  *				push_away() moves it as soon as it is off the CPU
  *
@@ -98,6 +101,7 @@ static void move_queued(struct task_struct *t, struct rq *from, struct rq *to)
 {
 	dequeue_queued(from, t);
 	set_task_cpu(t, from, to);
+	t->moved_ns = tsc_clock_ns();
 	enqueue_task(to, t);
 	check_preempt(to, t);
 }
@@ -131,20 +135,25 @@ void push_away(struct rq *rq, struct task_struct *t)
 	WRITE_ONCE(t->on_cpu, 0);
 }
 
-/* Take one waiting task of FROM that may run on TO. => both locked */
-static bool pull_one(struct rq *from, struct rq *to)
+/*
+ * Take one waiting task of FROM that may run on TO: the one that was moved longest ago, and before BEFORE.
+ * Moving the same one to and fro would be fair to nobody. => both locked
+ */
+static bool pull_one(struct rq *from, struct rq *to, u64 before)
 {
+	struct task_struct *best = NULL;
 	struct rb_node *n;
 
 	for (n = from->leftmost; n; n = rb_next(n)) {
 		struct task_struct *t = rb_entry(n, struct task_struct, run_node);
 
-		if (t->cpus_allowed & BIT(to->cpu)) {
-			move_queued(t, from, to);
-			return true;
-		}
+		if ((t->cpus_allowed & BIT(to->cpu)) && t->moved_ns < before &&
+		    (!best || t->moved_ns < best->moved_ns))
+			best = t;
 	}
-	return false;
+	if (best)
+		move_queued(best, from, to);
+	return best;
 }
 
 /* Pull a task to this CPU from the longest queue, if that has at least MIN_NR tasks. => interrupts off */
@@ -152,6 +161,7 @@ static bool pull_from_busiest(struct rq *rq, unsigned int min_nr)
 {
 	struct rq *busiest = NULL;
 	bool pulled = false;
+	u64 before = ~0ULL;
 	int cpu;
 
 	for_each_online_cpu(cpu) {
@@ -166,8 +176,11 @@ static bool pull_from_busiest(struct rq *rq, unsigned int min_nr)
 		return false;
 	raw_spin_lock(&rq->lock);
 	lock_second(rq, busiest);
-	if (busiest->nr_running > rq->nr_running + 1 || rq->nr_running == 0)
-		pulled = pull_one(busiest, rq);
+	/* One more than here: the queues only change roles. Whoever was moved last time stays for a while. */
+	if (rq->nr_running && busiest->nr_running == rq->nr_running + 1)
+		before = tsc_clock_ns() - 2 * BALANCE_INTERVAL_NS;
+	if (busiest->nr_running > rq->nr_running)
+		pulled = pull_one(busiest, rq, before);
 	raw_spin_unlock(&busiest->lock);
 	raw_spin_unlock(&rq->lock);
 	return pulled;
@@ -179,21 +192,22 @@ bool idle_pull(void)
 	return nr_cpu_ids > 1 && pull_from_busiest(this_rq(), 2);
 }
 
-/* From the tick: is this queue longer than need be, or much shorter than another? => interrupts off */
+/* From the tick: is this queue longer than need be, or shorter than another? => interrupts off */
 void balance_tick(struct rq *rq, u64 now)
 {
 	int cpu;
 
-	if (nr_cpu_ids <= 1 || now < rq->next_balance)
+	if (nr_cpu_ids <= 1 || now < rq->next_kick)
 		return;
-	rq->next_balance = now + KICK_INTERVAL_NS;
+	rq->next_kick = now + KICK_INTERVAL_NS;
 	if (rq->nr_running >= 2) {
 		cpu = find_idle_cpu(~BIT(rq->cpu));
 		if (cpu >= 0)
 			resched_curr(cpu_rq(cpu));
 	}
-	if (now / BALANCE_INTERVAL_NS != (now - KICK_INTERVAL_NS) / BALANCE_INTERVAL_NS)
-		pull_from_busiest(rq, rq->nr_running + 2);
+	/* Without success it is tried again soon: the task to take may have been running. */
+	if (rq->nr_running && now >= rq->next_balance && pull_from_busiest(rq, rq->nr_running + 1))
+		rq->next_balance = now + BALANCE_INTERVAL_NS;
 }
 
 /* ---- Affinity ---- */

@@ -226,6 +226,15 @@ void schedule(void)
 	} while (need_resched());
 }
 
+void io_schedule(void)
+{
+	struct rq *rq = cpu_rq(READ_ONCE(current->cpu));
+
+	atomic_inc(&rq->nr_iowait);
+	schedule();
+	atomic_dec(&rq->nr_iowait);
+}
+
 /* The idle task gives way; it runs with preempt_count 1 all the time. */
 void schedule_idle(void)
 {
@@ -391,7 +400,7 @@ void sched_fork(struct task_struct *child)
 	child->__state = TASK_RUNNING;
 	child->on_rq = child->on_cpu = 0;
 	child->cpu = smp_processor_id();
-	child->slice_start_ns = child->sum_exec_ns = 0;
+	child->slice_start_ns = child->sum_exec_ns = child->moved_ns = 0;
 	child->utime_ns = child->stime_ns = 0;
 	child->nvcsw = child->nivcsw = 0;
 	child->preempt_count_saved = 1;

@@ -3,7 +3,9 @@
  *
  * Two measures. The exact one, sum_exec_ns, is taken at every switch. How much of it was user mode is only
  * sampled: each tick charges the time since the last one to the mode it interrupted. /proc shows the exact
- * sum, divided in the sampled proportion (task_cputime_adjusted), as Linux does.
+ * sum, divided in the sampled proportion (task_cputime_adjusted), as Linux does. The time of interrupts is
+ * taken exactly too, and kept out of the modes. Idle time counts as iowait while a task that went to sleep on
+ * this CPU waits for a device (io_schedule).
  *
  * The load average counts runnable tasks and those in uninterruptible sleep every 5 s, and lets each sample
  * fade with 1, 5 and 15 minutes. Ticks stop in idle, so a sample may come late; then the missed ones are
@@ -24,6 +26,12 @@ static spinlock_t load_lock;	/* raw */
 static unsigned long avenrun[3];	/* L: 11 bits of fraction */
 static u64 next_sample;		/* L: ns */
 
+/* Where RQ's idle time goes at the moment. */
+static u64 *idle_account(struct rq *rq, struct cpu_times *times)
+{
+	return atomic_read(&rq->nr_iowait) > 0 ? &times->iowait : &times->idle;
+}
+
 /* Charge the time since the last charge to the current task and mode. => interrupts off */
 void account_tick(struct rq *rq, bool user)
 {
@@ -35,7 +43,7 @@ void account_tick(struct rq *rq, bool user)
 		return;
 	rq->accounted = now;
 	if (t == rq->idle) {
-		rq->times.idle += delta;
+		*idle_account(rq, &rq->times) += delta;
 	} else if (!user) {
 		rq->times.system += delta;
 		t->stime_ns += delta;
@@ -54,6 +62,14 @@ void account_idle(void)
 	account_tick(this_rq(), false);
 }
 
+void account_irq(u64 ns)
+{
+	struct rq *rq = this_rq();
+
+	rq->times.irq += ns;
+	rq->accounted += ns;	/* no mode is charged for it */
+}
+
 void get_cpu_times(int cpu, struct cpu_times *t)
 {
 	struct rq *rq = cpu_rq(cpu);
@@ -62,7 +78,7 @@ void get_cpu_times(int cpu, struct cpu_times *t)
 	*t = rq->times;
 	pending = tsc_clock_ns() - READ_ONCE(rq->accounted);
 	if (READ_ONCE(rq->curr) == rq->idle && pending > 0)
-		t->idle += pending;
+		*idle_account(rq, t) += pending;
 }
 
 u64 task_sched_runtime(struct task_struct *t)

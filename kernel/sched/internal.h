@@ -32,7 +32,8 @@ struct rq {
 	struct mm_struct *prev_mm;	/* reference to drop after the switch */
 	u64 nr_switches;
 	long nr_uninterruptible;	/* fell asleep here minus woken here: only the sum has a meaning */
-	u64 next_balance;		/* ns */
+	atomic_t nr_iowait;		/* fell asleep here in io_schedule(); any CPU */
+	u64 next_kick, next_balance;	/* ns */
 	struct cpu_times times;		/* written on this CPU, interrupts off */
 	u64 accounted;			/* times are complete up to here */
 };

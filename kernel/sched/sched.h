@@ -95,6 +95,7 @@ struct task_struct {
 	u64 slice_start_ns, sum_exec_ns;	/* R: CPU time when its turn began; CPU time so far */
 	u64 utime_ns, stime_ns;		/* written by the tick and the entry code on its CPU */
 	u64 start_time_ns;		/* c: boot clock */
+	u64 moved_ns;			/* R: when it was last pulled to another CPU */
 	u64 nvcsw, nivcsw;		/* o */
 	u64 rchar, wchar, syscr, syscw;	/* o: for /proc/PID/io; read and write calls count here */
 	struct rb_node run_node;	/* R */
@@ -188,6 +189,8 @@ static inline bool signal_pending_state(unsigned int state, struct task_struct *
 
 /* Give up the CPU: to run again later (state RUNNING) or after wake_up_process. May sleep. */
 void schedule(void);
+/* The same while a device works for us: the CPU's idle time counts as iowait, the task as blocked. */
+void io_schedule(void);
 /* Set the state, sleep until woken or until NS nanoseconds passed; returns what is left (0: timed out). */
 s64 schedule_timeout_ns(s64 ns);
 /* Uninterruptible sleep of at least MS milliseconds. Kernel threads only: a wait for a state is better. */
@@ -233,6 +236,8 @@ u64 task_sched_runtime(struct task_struct *t);
 void task_cputime_adjusted(struct task_struct *t, u64 *ut, u64 *st);
 struct cpu_times { u64 user, nice, system, idle, iowait, irq; };	/* ns */
 void get_cpu_times(int cpu, struct cpu_times *t);
+/* An interrupt took NS on this CPU. => interrupts off */
+void account_irq(u64 ns);
 
 /*
  * Kernel threads. FN(ARG) runs in process context; when it returns, the thread is gone. kthread_run starts

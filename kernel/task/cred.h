@@ -10,13 +10,14 @@
 #include "kernel/lib/atomic.h"
 #include "kernel/sched/sched.h"
 
-/* What is counted per user id (not per process): for RLIMIT_NPROC and RLIMIT_SIGPENDING. One per uid in use. */
+/* What is counted per user id (not per process): tasks, signals, locks. One per uid in use. */
 struct user_struct {
 	uid_t uid;			/* c */
 	int refs;			/* user table lock */
 	struct list_head list;		/* user table lock */
 	atomic_t processes;		/* threads */
 	atomic_t sigpending;		/* queued signals */
+	atomic_t locks;			/* record locks and flocks held, or being asked for */
 };
 /* One more reference, and one less. */
 struct user_struct *get_uid(struct user_struct *u);

@@ -65,10 +65,11 @@ static char *string_room(struct linux_binprm *bprm, size_t *n)
 {
 	size_t index = bprm->len / PAGE_SIZE, off = bprm->len % PAGE_SIZE;
 
-	if (!bprm->pages[index]) {
+	if (index == bprm->nr_pages) {
 		bprm->pages[index] = alloc_pages(GFP_KERNEL, 0);
 		if (!bprm->pages[index])
 			return NULL;
+		bprm->nr_pages++;
 	}
 	*n = PAGE_SIZE - off;
 	return (char *)page_address(bprm->pages[index]) + off;
@@ -480,7 +481,7 @@ static void free_binprm(struct linux_binprm *bprm)
 		fput(bprm->file);
 	if (bprm->cred)
 		put_cred(bprm->cred);
-	for (i = 0; bprm->pages && i < bprm->max_pages && bprm->pages[i]; i++)
+	for (i = 0; i < bprm->nr_pages; i++)
 		__free_pages(bprm->pages[i], 0);
 	kfree(bprm->pages);
 	kfree(bprm->prefix);
@@ -496,8 +497,7 @@ static struct linux_binprm *alloc_binprm(char *filename)
 	bprm->filename = filename;
 	bprm->interp = filename;
 	bprm->limit = string_limit();
-	bprm->max_pages = bprm->limit / PAGE_SIZE + 1;
-	bprm->pages = kcalloc(bprm->max_pages, sizeof(struct page *), GFP_KERNEL);
+	bprm->pages = kmalloc((bprm->limit / PAGE_SIZE + 1) * sizeof(struct page *), GFP_KERNEL);
 	bprm->mm = bprm->pages ? mm_alloc() : NULL;
 	if (bprm->mm)
 		return bprm;

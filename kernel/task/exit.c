@@ -68,6 +68,20 @@ static void unhash_task(struct task_struct *t)
 }
 
 /*
+ * A thread that wants to exec waits until the others, and a leader as a zombie, are out of its way. It takes
+ * back group_exec_task without our lock, but cannot end while we hold it: one read, and the pointer is good.
+ *
+ * => tasklist_lock
+ */
+static void wake_exec_task(struct signal_struct *sig)
+{
+	struct task_struct *t = READ_ONCE(sig->group_exec_task);
+
+	if (t)
+		wake_up_process(t);
+}
+
+/*
  * T is dead and nobody will ask for it any more. If it was the last thread besides a dead leader, the
  * leader is reported to its parent now, and released too if the parent does not care.
  */
@@ -86,8 +100,7 @@ void release_task(struct task_struct *t)
 			leader->exit_state = EXIT_DEAD;
 			next = leader;
 		}
-		if (t->signal->group_exec_task)
-			wake_up_process(t->signal->group_exec_task);
+		wake_exec_task(t->signal);
 		spin_unlock(&tasklist_lock);
 		put_task_struct(t);
 		t = next;
@@ -256,9 +269,7 @@ static void exit_notify(struct task_struct *t, bool group_dead)
 		autoreap = true;
 	if (autoreap)
 		t->exit_state = EXIT_DEAD;
-	/* A thread that wants to exec waits for a zombie leader too. */
-	if (t->signal->group_exec_task)
-		wake_up_process(t->signal->group_exec_task);
+	wake_exec_task(t->signal);
 	spin_unlock(&tasklist_lock);
 
 	list_for_each_entry_safe(p, n, &dead, sibling) {

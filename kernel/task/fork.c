@@ -15,8 +15,7 @@
  *
  * References to a task_struct: one by the scheduler (dropped after the last switch away from it), one by
  * its place in the family (dropped by release_task). The structure keeps signal, sighand and cred alive
- * until it is
- * freed itself, so t->sighand of a referenced task is always a valid pointer.
+ * until it is freed itself, so t->sighand of a referenced task is always a valid pointer.
  *
  * Not here: name spaces, cgroups, ptrace events. Linux: kernel/fork.c.
  */
@@ -71,7 +70,6 @@ static struct task_struct *alloc_task_and_stack(void)
 		kmem_cache_free(task_cache, t);
 		return NULL;
 	}
-	memset(t, 0, sizeof(*t));
 	t->stack = stack;
 	return t;
 }
@@ -85,9 +83,13 @@ static void free_task_and_stack(struct task_struct *t)
 struct task_struct *alloc_task_struct_with_stack(void)
 {
 	struct task_struct *t = alloc_task_and_stack();
+	void *stack;
 
 	if (!t)
 		return NULL;
+	stack = t->stack;
+	memset(t, 0, sizeof(*t));
+	t->stack = stack;
 	init_task_lists(t);
 	atomic_set(&t->usage, 1);
 	t->flags = PF_KTHREAD;
@@ -403,7 +405,6 @@ static int publish(struct task_struct *t, struct pid *pid, u64 flags, unsigned i
 
 /* ---- copy_process ---- */
 
-
 /* The first instruction and user-visible ids of T. */
 static void set_up_start(struct task_struct *t, const struct kernel_clone_args *a)
 {
@@ -478,44 +479,84 @@ static const struct cred *copy_creds(const struct kernel_clone_args *a)
 	return get_cred(c);
 }
 
+/* CLONE_PIDFD: the caller knows the descriptor before the child exists. 0, or -errno with nothing held. */
+static int prepare_pidfd(const struct kernel_clone_args *a, struct pid *pid, int *fd, struct file **file)
+{
+	*fd = pidfd_prepare(pid, O_RDWR, file);
+	if (*fd < 0)
+		return *fd;
+	if (!put_user(*fd, a->pidfd))
+		return 0;
+	put_unused_fd(*fd);
+	fput(*file);
+	return -EFAULT;
+}
+
 /*
  * Give T a number (NR, or the next free one), perhaps a pidfd, and publish it. 0 or -errno with nothing done.
  *
  * => SEQ: signal->group_kill_seq when the fork began
  */
 static int number_and_publish(struct task_struct *t, const struct kernel_clone_args *a, pid_t nr,
-			      unsigned int seq, int *pidfd)
+			      unsigned int seq)
 {
 	struct pid *pid = alloc_pid_nr(nr);
-	int err = 0;
+	struct file *pidfile = NULL;
+	int err, fd = -1;
 
 	if (IS_ERR(pid))
 		return PTR_ERR(pid);
 	t->pid = pid->nr;
-	if (a->flags & CLONE_PIDFD) {
-		*pidfd = pidfd_create(pid, O_RDWR);
-		err = min(*pidfd, 0);
+	err = a->flags & CLONE_PIDFD ? prepare_pidfd(a, pid, &fd, &pidfile) : 0;
+	if (err)
+		goto out_pid;
+	err = publish(t, pid, a->flags, seq);
+	if (err)
+		goto out_pidfd;
+	if (pidfile)
+		fd_install(fd, pidfile);
+	return 0;
+
+out_pidfd:
+	if (pidfile) {
+		put_unused_fd(fd);
+		fput(pidfile);
 	}
-	if (!err) {
-		err = publish(t, pid, a->flags, seq);
-		if (err && (a->flags & CLONE_PIDFD))
-			close_fd(*pidfd);
-	}
-	if (err) {
-		spin_lock(&tasklist_lock);
-		free_pid(pid);
-		spin_unlock(&tasklist_lock);
-	}
+out_pid:
+	spin_lock(&tasklist_lock);
+	free_pid(pid);
+	spin_unlock(&tasklist_lock);
 	return err;
+}
+
+/* The parts that belong to T alone: kind, scheduling, FPU state, ids. 0 or -ENOMEM, then nothing is held. */
+static int copy_own_state(struct task_struct *t, const struct kernel_clone_args *a)
+{
+	int err;
+
+	if (a->fn)
+		t->flags |= PF_KTHREAD;
+	t->exit_signal = a->exit_signal;
+	sched_fork(t);
+	err = a->fn ? 0 : fpu_fork(t);
+	if (!err)
+		t->cred = copy_creds(a);
+	return err;
+}
+
+static void drop_own_state(struct task_struct *t)
+{
+	atomic_dec(&t->cred->user->processes);
+	put_cred(t->cred);
+	fpu_free(t);
 }
 
 /*
  * A new task that does not run yet, a copy of LIKE (current; or task 0, for kernel threads), or ERR_PTR.
  *
- * => may sleep. NR: the number it must get (init), or 0. PIDFD: filled in if A asks for a pidfd
+ * => may sleep. NR: the number it must get (init), or 0
  */
-static struct task_struct *copy_process(struct task_struct *like, const struct kernel_clone_args *a, pid_t nr,
-					int *pidfd)
+static struct task_struct *copy_process(struct task_struct *like, const struct kernel_clone_args *a, pid_t nr)
 {
 	unsigned int seq = READ_ONCE(current->signal->group_kill_seq);
 	struct task_struct *t;
@@ -527,27 +568,20 @@ static struct task_struct *copy_process(struct task_struct *like, const struct k
 	t = dup_task_struct(like);
 	if (!t)
 		return ERR_PTR(-ENOMEM);
-	if (a->fn)
-		t->flags |= PF_KTHREAD;
-	t->exit_signal = a->exit_signal;
-	sched_fork(t);
-	err = a->fn ? 0 : fpu_fork(t);
+	err = copy_own_state(t, a);
 	if (err)
 		goto out_task;
-	t->cred = copy_creds(a);
 	err = copy_resources(a->flags, t);
 	if (err)
-		goto out_cred;
+		goto out_own;
 	set_up_start(t, a);
-	err = number_and_publish(t, a, nr, seq, pidfd);
+	err = number_and_publish(t, a, nr, seq);
 	if (!err)
 		return t;
 
 	drop_resources(a->flags, t);
-out_cred:
-	atomic_dec(&t->cred->user->processes);
-	put_cred(t->cred);
-	fpu_free(t);
+out_own:
+	drop_own_state(t);
 out_task:
 	free_task_and_stack(t);
 	return ERR_PTR(err);
@@ -556,7 +590,7 @@ out_task:
 struct task_struct *copy_process_kthread(int (*fn)(void *), void *arg)
 {
 	struct kernel_clone_args a = { .flags = CLONE_VM | CLONE_FS | CLONE_FILES, .fn = fn, .fn_arg = arg };
-	struct task_struct *t = copy_process(&init_task, &a, 0, NULL);
+	struct task_struct *t = copy_process(&init_task, &a, 0);
 
 	if (!IS_ERR(t))
 		ignore_signals(t);
@@ -566,7 +600,7 @@ struct task_struct *copy_process_kthread(int (*fn)(void *), void *arg)
 pid_t start_init_thread(int (*fn)(void *), void *arg)
 {
 	struct kernel_clone_args a = { .fn = fn, .fn_arg = arg, .exit_signal = SIGCHLD };
-	struct task_struct *t = copy_process(&init_task, &a, 1, NULL);
+	struct task_struct *t = copy_process(&init_task, &a, 1);
 
 	if (IS_ERR(t))
 		panic("init: cannot be started: error %ld", -PTR_ERR(t));
@@ -593,8 +627,8 @@ pid_t kernel_clone(struct kernel_clone_args *a)
 {
 	struct completion vfork;
 	struct task_struct *t;
-	int err, pidfd = -1;
 	pid_t nr;
+	int err;
 
 	err = check_clone_flags(a);
 	if (err)
@@ -603,13 +637,11 @@ pid_t kernel_clone(struct kernel_clone_args *a)
 	if (!(a->flags & CLONE_THREAD) && signal_pending(current))
 		return -ERESTARTNOINTR;
 	concurrency_enter(IN_FORK, current->mm);
-	t = copy_process(current, a, 0, &pidfd);
+	t = copy_process(current, a, 0);
 	concurrency_exit(IN_FORK);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	nr = t->pid;
-	if ((a->flags & CLONE_PIDFD) && put_user(pidfd, a->pidfd))
-		close_fd(pidfd);
 	if (a->flags & CLONE_PARENT_SETTID)
 		(void)put_user(nr, a->parent_tid);
 	if (a->flags & CLONE_VFORK) {

@@ -3,7 +3,7 @@
  *
  *	fork.c	    a task is made			exit.c	  it ends, and is released
  *	exec.c	    it becomes another program		wait.c	  its parent looks at it
- *	  binfmt_elf.c, binfmt_script.c			signal.c  signals: sending, choosing, default actions
+ *	  binfmt_elf.c, binfmt_script.c			signal_send.c, signal.c  to whom; what becomes of it
  *	cred.c pid.c pidfd.c pgrp.c rlimit.c prctl.c	  signal_syscalls.c
  *	futex.c robust.c timers.c			proc_task.c proc_kernel.c  what /proc shows of it
  */
@@ -54,7 +54,15 @@ void get_task_comm(char buf[TASK_COMM_LEN], struct task_struct *t);
 void wake_up_parent(struct task_struct *t, struct task_struct *parent);
 bool is_orphaned_pgrp(struct pid *pgrp);	/* => tasklist_lock */
 
-/* ---- signal.c ---- */
+/* ---- signal.c, signal_send.c ---- */
+/* task->jobctl */
+#define JOBCTL_STOP_SIGMASK	0xffffu		/* the signal that started the stop */
+#define JOBCTL_STOP_DEQUEUED	0x10000u	/* a stop signal was taken, and no SIGCONT came since */
+#define JOBCTL_STOP_PENDING	0x20000u	/* shall take part in a stop */
+#define JOBCTL_STOP_CONSUME	0x40000u	/* is counted in group_stop_count */
+#define JOBCTL_PENDING_MASK	(JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME | JOBCTL_STOP_SIGMASK)
+#define SIGNAL_STOP_MASK (SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED | SIGNAL_STOP_STOPPED | \
+			  SIGNAL_STOP_CONTINUED)
 #define SIG_KERNEL_ONLY_MASK	(sigmask(SIGKILL) | sigmask(SIGSTOP))
 #define SIG_KERNEL_STOP_MASK	(sigmask(SIGSTOP) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU))
 #define SIG_KERNEL_IGNORE_MASK	(sigmask(SIGCONT) | sigmask(SIGCHLD) | sigmask(SIGWINCH) | sigmask(SIGURG))
@@ -87,6 +95,12 @@ enum sigqueue_result { SIGQUEUE_SENT, SIGQUEUE_ALREADY, SIGQUEUE_IGNORED };
 enum sigqueue_result send_sigqueue(struct sigqueue *q, struct task_struct *t, bool group);
 struct sigqueue *sigqueue_alloc_for_timer(struct posix_timer *timer);	/* NULL: limit or no memory */
 void sigqueue_release_from_timer(struct sigqueue *q);	/* freed now, or when it was delivered */
+void sigqueue_free(struct sigqueue *q);
+/*
+ * The one door for all signals. FORCE: also to init. 0, or -EAGAIN (queue of a real-time signal full).
+ * => siglock
+ */
+int send_signal_locked(int sig, const siginfo_t *info, struct task_struct *t, bool group, bool force);
 int kill_pgrp_info_locked(int sig, siginfo_t *info, struct pid *pgrp);	/* => tasklist_lock */
 /* Tell T's parent that it ended by SIG_TO_SEND; true if it shall reap itself. => tasklist_lock */
 bool do_notify_parent(struct task_struct *t, int sig_to_send);
@@ -113,7 +127,7 @@ struct linux_binprm {
 	char *prefix;
 	size_t prefix_len;
 	struct page **pages;
-	unsigned int max_pages;
+	unsigned int nr_pages;
 	size_t skip, len, argv_end, limit;	/* bytes in PAGES */
 	int argc, envc;
 	/* After setup_arg_strings: where they are in the new stack. */
@@ -173,7 +187,11 @@ extern pid_t last_pid;			/* for /proc/loadavg */
 /* Thread numbers of a de_thread. */
 void transfer_pid(struct task_struct *from, struct task_struct *to, enum pid_type type);
 void exchange_pids(struct task_struct *a, struct task_struct *b);
-int pidfd_create(struct pid *pid, unsigned int flags);
+/*
+ * A file for PID (which it references) and a close-on-exec number reserved for it: the number, or -errno. The
+ * caller ends it by fd_install(), or by put_unused_fd() and fput().
+ */
+int pidfd_prepare(struct pid *pid, unsigned int flags, struct file **file);
 /* As pidfd_get_pid(); *FLAGS becomes the f_flags of the descriptor's file. */
 struct pid *pidfd_get_pid_flags(int fd, unsigned int *flags);
 

@@ -50,14 +50,18 @@ static const struct file_operations pidfd_fops = {
 	.show_fdinfo = pidfd_show_fdinfo,
 };
 
-/* A new descriptor, close-on-exec, for PID (takes a reference of its own). Its number or -errno. */
-int pidfd_create(struct pid *pid, unsigned int flags)
+int pidfd_prepare(struct pid *pid, unsigned int flags, struct file **file)
 {
-	int fd = anon_inode_getfd("[pidfd]", &pidfd_fops, get_pid(pid), flags | O_CLOEXEC);
+	int fd = get_unused_fd_flags(O_CLOEXEC);
 
 	if (fd < 0)
-		put_pid(pid);
-	return fd;
+		return fd;
+	*file = anon_inode_getfile("[pidfd]", &pidfd_fops, get_pid(pid), flags);
+	if (!IS_ERR(*file))
+		return fd;
+	put_pid(pid);
+	put_unused_fd(fd);
+	return PTR_ERR(*file);
 }
 
 struct pid *pidfd_get_pid_flags(int fd, unsigned int *flags)
@@ -93,6 +97,7 @@ struct pid *pidfd_get_pid(int fd)
 
 SYSCALL_DEFINE2(pidfd_open, pid_t, nr, unsigned int, flags)
 {
+	struct file *file;
 	struct pid *pid;
 	bool leader;
 	int fd;
@@ -107,7 +112,9 @@ SYSCALL_DEFINE2(pidfd_open, pid_t, nr, unsigned int, flags)
 	fd = pid_task(pid, PIDTYPE_PID) ? -EINVAL : -ESRCH;
 	spin_unlock(&tasklist_lock);
 	if (leader)
-		fd = pidfd_create(pid, O_RDWR | flags);
+		fd = pidfd_prepare(pid, O_RDWR | flags, &file);
+	if (fd >= 0)
+		fd_install(fd, file);
 	put_pid(pid);
 	return fd;
 }

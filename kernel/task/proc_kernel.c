@@ -191,18 +191,23 @@ static ssize_t name_write(struct file *f, char *buf, size_t len, void *data, str
 	return len;
 }
 
+static u8 boot_id[16];		/* made at boot, constant afterwards */
+
+/* A random UUID, version 4. */
+static void make_uuid(u8 u[16])
+{
+	get_random_bytes(u, 16);
+	u[6] = (u[6] & 0x0f) | 0x40;
+	u[8] = (u[8] & 0x3f) | 0x80;
+}
+
+/* DATA: the boot's; NULL: a fresh one at each read. */
 static int uuid_show(struct seq_file *m, void *data)
 {
-	static u8 boot_id[16];
-	static bool made;
-	u8 fresh[16], *u = data ? boot_id : fresh;
+	u8 fresh[16], *u = data ? data : fresh;
 
-	if (!data || !made) {
-		get_random_bytes(u, 16);
-		u[6] = (u[6] & 0x0f) | 0x40;
-		u[8] = (u[8] & 0x3f) | 0x80;
-		made |= data != NULL;
-	}
+	if (!data)
+		make_uuid(fresh);
 	for (int i = 0; i < 16; i++)
 		seq_printf(m, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", u[i]);
 	seq_putc(m, '\n');
@@ -245,7 +250,8 @@ static void sys_kernel_init(void)
 	proc_sys_int("kernel/pid_max", 0644, &pid_max, 301, 4 << 20);
 	proc_sys_int("kernel/threads-max", 0644, &max_threads, 20, 1 << 22);
 	pseudo_create(r, "uuid", 0444, &uuid_ops, NULL);
-	pseudo_create(r, "boot_id", 0444, &uuid_ops, (void *)1);
+	make_uuid(boot_id);
+	pseudo_create(r, "boot_id", 0444, &uuid_ops, boot_id);
 	pseudo_create(r, "entropy_avail", 0444, &text_ops, "256");
 	proc_sys_int("fs/file-max", 0644, &file_max, 1, 0x7fffffff);
 	proc_sys_int("fs/nr_open", 0644, &nr_open, 8, 1 << 30);

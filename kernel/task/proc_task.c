@@ -273,7 +273,7 @@ static int status_show(struct seq_file *m, void *data)
 
 /* ---- What lies in the process's own memory: cmdline, environ ---- */
 
-/* Copy [START, END) of the task's memory into the text. */
+/* Copy the arguments or (ENV) the environment out of the task's memory. */
 static int show_task_memory(struct seq_file *m, bool env)
 {
 	struct mm_struct *mm = get_task_mm(m->task);
@@ -299,7 +299,12 @@ static int show_task_memory(struct seq_file *m, bool env)
 }
 
 static int cmdline_show(struct seq_file *m, void *data)	 { return show_task_memory(m, false); }
-static int environ_show(struct seq_file *m, void *data)	 { return show_task_memory(m, true); }
+
+/* Whoever opened the file might look into the task then; it may have become another program meanwhile. */
+static int environ_show(struct seq_file *m, void *data)
+{
+	return ptrace_may_access(m->task) ? show_task_memory(m, true) : -EACCES;
+}
 
 static int auxv_show(struct seq_file *m, void *data)
 {
@@ -308,6 +313,10 @@ static int auxv_show(struct seq_file *m, void *data)
 
 	if (!mm)
 		return 0;
+	if (!ptrace_may_access(m->task)) {
+		mmput(mm);
+		return -EACCES;
+	}
 	while (n + 2 < ARRAY_SIZE(mm->saved_auxv) && mm->saved_auxv[n])
 		n += 2;
 	seq_write(m, mm->saved_auxv, (n + 2) * sizeof(mm->saved_auxv[0]));

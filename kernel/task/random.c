@@ -75,20 +75,20 @@ void get_random_bytes(void *buf, size_t n)
 {
 	u64 hw = hardware_random();
 	unsigned long flags;
-	u32 block[16];
+	u32 block[16], more[16];
+	size_t part = min(n, sizeof(block) / 2);
 
 	spin_lock_irqsave(&random_lock, flags);
 	key[0] ^= (u32)hw;
 	key[1] ^= hw >> 32;
-	while (n) {
-		size_t part = min(n, sizeof(block));
-
-		chacha_block(block);
-		memcpy(buf, block, part);
-		buf += part;
-		n -= part;
-	}
+	/* One block is the next key and the end of the answer: most requests need no other. */
 	chacha_block(block);
+	memcpy(buf + n - part, block + 8, part);
+	for (n -= part; n; n -= part, buf += part) {
+		part = min(n, sizeof(more));
+		chacha_block(more);
+		memcpy(buf, more, part);
+	}
 	memcpy(key, block, sizeof(key));
 	spin_unlock_irqrestore(&random_lock, flags);
 }

@@ -62,8 +62,11 @@ static bool eligible_child(const struct wait_opts *wo, struct task_struct *p)
 
 static void fill_answer(struct wait_opts *wo, struct task_struct *p, int cause, int code)
 {
+	const struct cred *c = get_task_cred(p);	/* a stopped child may be changing its ids */
+
 	wo->found = p->pid;
-	wo->uid = p->cred->uid;
+	wo->uid = c->uid;
+	put_cred(c);
 	wo->cause = cause;
 	wo->code = code;
 }

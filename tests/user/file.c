@@ -593,6 +593,23 @@ TEST(mount_and_umount_of_tmpfs)
 	EXPECT_ERR(mount("none", "m/below", "tmpfs", 0, NULL), ENOTDIR);
 }
 
+TEST(mountinfo_shows_which_part_is_mounted)
+{
+	here();
+	OK(mkdir("part of", 0755));
+	OK(mkdir("part of/it", 0755));
+	OK(mkdir("at", 0755));
+	OK(mount("none", "part of", "tmpfs", 0, NULL));
+	OK(mkdir("part of/a", 0755));
+	OK(mkdir("part of/a/b c", 0755));
+	OK(mount("part of/a/b c", "at", NULL, MS_BIND, NULL));
+	EXPECT_TRUE(strstr(ktap_read("/proc/self/mountinfo"), " /a/b\\040c /") != NULL);
+	OK(rename("part of/a", "part of/d"));
+	EXPECT_TRUE(strstr(ktap_read("/proc/self/mountinfo"), " /d/b\\040c /") != NULL);
+	OK(umount("at"));
+	OK(umount("part of"));
+}
+
 TEST(sendfile_copies_or_says_einval)
 {
 	here();

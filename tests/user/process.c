@@ -300,6 +300,22 @@ TEST(clone_refuses_impossible_flags)
 	EXPECT_ERR(syscall(SYS_clone, CLONE_SIGHAND | SIGCHLD, NULL, NULL, NULL, 0), EINVAL);
 }
 
+TEST(clone_with_a_bad_pidfd_pointer_leaves_no_child)
+{
+	int next = OK(dup(0));
+	close(next);
+	EXPECT_ERR(syscall(SYS_clone, 0x1000 /* PIDFD */ | SIGCHLD, NULL, (void *)8, NULL, 0), EFAULT);
+	EXPECT_ERR(waitpid(-1, NULL, WNOHANG), ECHILD);
+	EXPECT_EQ(dup(0), next);
+	int fd = -1;
+	pid_t pid = OK(syscall(SYS_clone, 0x1000 | SIGCHLD, NULL, &fd, NULL, 0));
+	if (!pid)
+		_exit(7);
+	EXPECT_EQ(fd, next + 1);
+	EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	EXPECT_STATUS(pid, EXITED(7));
+}
+
 TEST(clone_settid_and_cleartid)
 {
 	pid_t tid = 0;
@@ -444,6 +460,23 @@ TEST(comm_is_set_and_inherited)
 	EXPECT_STR(ktap_read("/proc/self/comm"), "a name that is \n");
 }
 
+TEST(environment_is_for_those_who_may_look)
+{
+	char path[40];
+	snprintf(path, sizeof(path), "/proc/%d/environ", getpid());
+	int fd = OK(open(path, O_RDONLY));
+	char c;
+	EXPECT_EQ(pread(fd, &c, 1, 0), 1);
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		OK(setgid(65534));
+		OK(setuid(65534));
+		EXPECT_ERR(open(path, O_RDONLY), EACCES);
+		ktap_exit();
+	}
+	EXPECT_CHILD(pid);
+}
+
 TEST(parent_death_signal)
 {
 	int fds[2];
@@ -480,10 +513,10 @@ TEST(no_leak_over_many_forks)
 	}
 }
 
-/* Free memory after 10,000 forks is what it was after the first 100. */
+/* Free memory after 10,000 forks is what it was after the first 100: not a byte of 50 is lost in each. */
 TEST_SLOW(ten_thousand_forks_keep_memory)
 {
-	long n = ktap_scale(10000), before = 0, after;
+	long n = ktap_scale(10000), before = 0, after, slack_kb = ktap_is_quire() ? 512 : 4096;
 	for (long i = 0; i < n; i++) {
 		pid_t pid = OK(fork());
 		if (!pid)
@@ -492,24 +525,79 @@ TEST_SLOW(ten_thousand_forks_keep_memory)
 		if (i == n / 100)
 			before = ktap_number("/proc/meminfo", "MemFree");
 	}
-	EXPECT_TRUE(ktap_until((after = ktap_number("/proc/meminfo", "MemFree")) > before - 4096));
+	if (!ktap_until((after = ktap_number("/proc/meminfo", "MemFree")) > before - slack_kb))
+		KTAP_FAIL("# %ld kB free, %ld kB before", after, before);
 }
 
-TEST_SLOW(many_processes_at_once)
+/* Each takes its page tables, its stacks and the few pages it writes: 4,000 fit into 1 GiB. */
+TEST_SLOW(four_thousand_processes_at_once)
 {
-	long n = ktap_scale(500);
+	long n = ktap_scale(4000), fit = ktap_number("/proc/meminfo", "MemAvailable") / 200;
 	int fds[2];
 	char c;
+	if (n > fit)
+		n = fit;
 	OK(pipe(fds));
 	for (long i = 0; i < n; i++) {
 		pid_t pid = OK(fork());
 		if (!pid) {
 			close(fds[1]);
 			read(fds[0], &c, 1);
-			_exit(0);
+			_exit(i & 127);
 		}
 	}
 	close(fds[1]);
-	for (long i = 0; i < n; i++)
-		ASSERT_EQ(ktap_wait(-1), 0);
+	long sum = 0, expected = 0;
+	for (long i = 0; i < n; i++) {
+		expected += i & 127;
+		sum += WEXITSTATUS(ktap_wait(-1));
+	}
+	EXPECT_EQ(sum, expected);
+}
+
+/* The CPU time of a process, from its own clock. */
+static double cpu_time_of(pid_t pid)
+{
+	struct timespec t = { 0, 0 };
+	clockid_t clock;
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+		return 0;
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+/* Three that only compute, on two CPUs: nobody gets one CPU for himself while the others share one. */
+TEST(three_busy_processes_share_two_cpus)
+{
+	cpu_set_t all, two;
+	pid_t pid[3];
+	OK(sched_getaffinity(0, sizeof(all), &all));
+	CPU_ZERO(&two);
+	for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&two) < 2; i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &two);
+	if (CPU_COUNT(&two) < 2)
+		SKIP("one CPU only");
+	for (int i = 0; i < 3; i++) {
+		pid[i] = ktap_fork();
+		if (!pid[i]) {
+			OK(sched_setaffinity(0, sizeof(two), &two));
+			for (;;)
+				;
+		}
+	}
+	/* Without balancing the ratio stays at a half. */
+	double least, most;
+	EXPECT_TRUE(ktap_until(({
+		least = 1e9, most = 0;
+		for (int i = 0; i < 3; i++) {
+			double t = cpu_time_of(pid[i]);
+			least = t < least ? t : least;
+			most = t > most ? t : most;
+		}
+		least > 0.5 && least > most * 0.7;
+	})));
+	for (int i = 0; i < 3; i++) {
+		OK(kill(pid[i], SIGKILL));
+		EXPECT_STATUS(pid[i], SIGKILL);
+	}
 }

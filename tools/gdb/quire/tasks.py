@@ -56,12 +56,11 @@ def comm(task):
     return task["comm"].string(errors="replace")
 
 
-def current_pid():
+def current():
     """The task of the selected CPU."""
     offset = gdb.parse_and_eval("per_cpu_offset")[gdb.selected_thread().num - 1]
     place = int(gdb.parse_and_eval("&current_task")) + int(offset) & (1 << 64) - 1
-    pointer = gdb.Value(place).cast(gdb.lookup_type("struct task_struct").pointer().pointer()).dereference()
-    return int(pointer["pid"])
+    return gdb.Value(place).cast(gdb.lookup_type("struct task_struct").pointer().pointer()).dereference()
 
 
 class Tasks(gdb.Command):
@@ -160,7 +159,7 @@ class Vmas(gdb.Command):
         super().__init__("vmas", gdb.COMMAND_DATA)
 
     def invoke(self, arg, from_tty):
-        pid = int(arg, 0) if arg else current_pid()
+        pid = int(arg, 0) if arg else int(current()["pid"])
         task = find(pid)
         if not int(task["mm"]):
             raise gdb.GdbError(f"{pid} {comm(task)}: a kernel thread, or it has ended")
