@@ -227,6 +227,13 @@ static void check_owners(struct check *c, const struct folio_tally *t)
 		check_fail(c, "MMID-6", "pfn", t->pfn, "SHARED", !all, shared);
 }
 
+/* MMID-12: of a large folio that this page was a part of nothing is left; nor of its place on a disk. */
+static void check_residue(struct check *c, const struct folio_tally *t)
+{
+	if (folio_test_anon(t->f) && !folio_test_large(t->f) && !folio_test_swapcache(t->f))
+		check_pfn(c, "MMID-12", t->pfn, "private", 0, (long)t->f->private);
+}
+
 /* COW-1: what is exclusive is mapped once. Writable ones were looked at in the page tables. */
 static void check_exclusive(struct check *c, const struct folio_tally *t)
 {
@@ -348,6 +355,7 @@ static void check_folio(struct check *c, struct folio *f)
 	c->folios++;
 	add_to_gauges(c, &t);
 	check_mapcounts(c, &t);
+	check_residue(c, &t);
 	if (large && !variant_is(VARIANT_V1_OWNERS))
 		check_owners(c, &t);
 	if (folio_test_anon(f))

@@ -78,6 +78,7 @@ static struct change page_field(const char *name, struct page *p, struct folio *
 		{ "refs", false, SUM(f->_refcount) },
 		{ "mapcount", false, SUM(p->_mapcount) },
 		{ "index", false, SUM(f->index) },
+		{ "private", false, SUM(f->private) },
 		{ "anon_vma", false, { .addr = &f->mapping, .flip = BIT(5) } },
 		{ "exclusive", false, FLIP(p->flags, PG_anon_exclusive) },
 		{ "lru", false, FLIP(f->flags, PG_lru) },
@@ -100,8 +101,8 @@ static struct change page_field(const char *name, struct page *p, struct folio *
 			return fields[i].c;
 	return (struct change){ 0 };
 }
-#define PAGE_FIELDS "refs mapcount index anon_vma exclusive lru active total entire nr_pages_mapped pincount slot0 slot1 " \
-	"id0 id1 shared partially_mapped tail_refs"
+#define PAGE_FIELDS "refs mapcount index private anon_vma exclusive lru active total entire nr_pages_mapped pincount slot0 " \
+	"slot1 id0 id1 shared partially_mapped tail_refs"
 
 static int corrupt_page(const char *name, unsigned long pfn, long delta)
 {

@@ -102,6 +102,7 @@ TEST(small_folio)
 	static const struct break_case cases[] = {
 		{ "FOL-6", "mapcount", "1" }, { "FOL-7", "refs", "1" }, { "FOL-2", "refs", "-1" }, { "COW-1", "exclusive", "" },
 		{ "RCL-2", "lru", "" }, { "RCL-1", "active", "" }, { "RMAP-1", "index", "1" }, { "RMAP-1", "anon_vma", "" },
+		{ "MMID-12", "private", "1" },
 	};
 	need_check();
 	struct victim v = make_victim(0, false);
@@ -258,4 +259,16 @@ TEST(corrupt_takes_only_its_words)
 	EXPECT_EQ(control("corrupt", "rss_anon 999999"), ESRCH);
 	EXPECT_TRUE(strstr(ktap_read(QUIRE_DIR "corrupt"), "undo") != NULL);
 	EXPECT_EQ(control("corrupt", "undo"), 0);
+}
+
+/*
+ * For tests/session/panics.py: break FIELD of a large folio of this process (by DELTA, else 1), then let the folio go.
+ * A debug build does not survive it.
+ */
+HELPER(free_with_a_count)
+{
+	char *p = large_area(PAGE << ORDER_64K, ORDER_64K);
+	if (argc < 3 || control("corrupt", "%s %llu %s", argv[2], (unsigned long long)pfn_of(p), argc > 3 ? argv[3] : "1"))
+		return 1;
+	return munmap(p, PAGE << ORDER_64K);
 }

@@ -162,6 +162,23 @@ TEST(half_and_half_is_not_one_owner)
 	EXPECT_CHILD(pid);
 }
 
+/* T-SHR-6: what the owner query says of a small page. */
+TEST(a_small_page_is_shared_while_two_map_it)
+{
+	if (!have_control("folio"))
+		SKIP("needs Quire's controls");
+	char *p = area_of(SMALL);
+	EXPECT_EQ(folio_number(getpid(), p, "maybe_mapped_shared"), 0);
+	pid_t pid = ktap_fork();
+	if (!pid)
+		for (;;)
+			pause();
+	EXPECT_EQ(folio_number(getpid(), p, "maybe_mapped_shared"), 1);
+	OK(kill(pid, SIGKILL));
+	EXPECT_STATUS(pid, KILLED_BY(SIGKILL));
+	EXPECT_EQ(folio_number(getpid(), p, "maybe_mapped_shared"), 0);
+}
+
 /* The whole folio moves, with the entries of both. */
 TEST(migration_finds_both_halves)
 {

@@ -210,7 +210,7 @@ TEST(three_apps_the_first_two_leave)	/* T-MMID-4 */
 	STATE(8, NOBODY, NOBODY, 1);
 	app_unmap(&a3, 8, 7);
 	STATE(1, NOBODY, NOBODY, 1);
-	EXPECT_TRUE(!query_shared());		/* one mapping cannot be shared */
+	EXPECT_TRUE(!query_shared());		/* T-SHR-7: one mapping cannot be shared */
 	app_unmap(&a3, 15, 1);
 	STATE(0, NOBODY, NOBODY, 0);
 	app_map(&a3, 0, 16);

@@ -144,6 +144,7 @@ TEST(pte_mapped_to_order_4) { split_to(BY_PTES, 4); }
 TEST(middle_size_to_order_0) { split_to(BY_64K, 0); }
 TEST(middle_size_to_order_2) { split_to(BY_64K, 2); }
 
+/* T-MMID-12: that the pieces keep nothing of the folio's owner words is looked at by `check`. */
 TEST(pieces_can_be_split_again)
 {
 	need_split_file();
@@ -157,6 +158,8 @@ TEST(pieces_can_be_split_again)
 			SKIP("splits to order 0 only");
 		EXPECT_TRUE(all_of_order(p, HUGE, orders[i]));
 	}
+	if (have_control("check"))
+		EXPECT_EQ(strncmp(ktap_read(QUIRE_DIR "check"), "ok ", 3), 0);
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 	expect_writable(p, HUGE);
 }
@@ -249,6 +252,7 @@ static void expect_untouched(char *p, const uint64_t *before)
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 }
 
+/* T-SPLIT-2. */
 TEST(a_pinned_folio_stays_whole)
 {
 	need_split_file();
@@ -543,6 +547,7 @@ static void underused(int n, bool split)
 	EXPECT_EQ(huge_mapped(p), 2048);
 }
 
+/* T-SPLIT-3. */
 TEST(mostly_empty_folios_are_split)
 {
 	char old[32];
