@@ -100,12 +100,15 @@ void prepare_exit_to_user_mode(struct pt_regs *regs)
  */
 bool syscall_exit_to_user_mode(struct pt_regs *regs)
 {
-	prepare_exit_to_user_mode(regs);
+	if (unlikely(exit_work_pending()))
+		exit_to_user_mode_work(regs);
 	if (likely(regs->cx == regs->ip && regs->r11 == regs->flags && regs->ip < TASK_SIZE_MAX &&
 		   !(regs->flags & (X86_EFLAGS_TF | X86_EFLAGS_RF)))) {
+		lockdep_assert_none_held("return to user mode");
 		this_cpu_inc(sysret_count);
 		return true;
 	}
+	prepare_exit_to_user_mode(regs);
 	this_cpu_inc(iret_count);
 	return false;
 }
