@@ -133,7 +133,8 @@ static bool boot_cpu(int cpu, u32 apic_id)
 		return true;
 	/* The Intel SDM recommends a second SIPI; an AP that is under way ignores it. */
 	lapic_send_startup(apic_id, TRAMPOLINE_PA >> 12);
-	if (wait_online(cpu, NSEC_PER_SEC))
+	/* Long: QEMU's thread of the AP may have to wait for a processor of a busy host. */
+	if (wait_online(cpu, 20 * NSEC_PER_SEC))
 		return true;
 	lapic_send_init(apic_id);	/* must not wake up later, when the trampoline serves another */
 	pr_warn("SMP: CPU with APIC id %u does not answer: left out\n", apic_id);

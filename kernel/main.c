@@ -14,6 +14,7 @@
 #include "arch-x86_64/smp.h"
 #include "kernel/fs/fs.h"
 #include "kernel/init.h"
+#include "kernel/lib/bitmap.h"
 #include "kernel/lib/bug.h"
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
@@ -86,8 +87,8 @@ static int kernel_init(void *unused)
 	unpack_initramfs();	/* says itself what went wrong; there may be an init all the same */
 	if (console_on_rootfs())
 		pr_warn("There is no /dev/console: init starts without standard input and output\n");
-	pr_info("Memory: %luK/%luK available, %d CPU(s)\n", nr_free_pages() * 4,
-		(unsigned long)(memblock_total_ram() >> 10), nr_cpu_ids);
+	pr_info("Memory: %luK/%luK available, %u CPU(s)\n", nr_free_pages() * 4,
+		(unsigned long)(memblock_total_ram() >> 10), hweight64(cpu_online_mask));
 	err = run_init(rdinit);
 	if (err && init_path)
 		err = run_init(init_path);

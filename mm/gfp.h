@@ -78,7 +78,8 @@ void drain_this_cpu_pages(void);
 unsigned long nr_free_pages(void);	/* buddy + per-CPU lists */
 unsigned long totalram_pages(void);	/* managed */
 unsigned long nr_free_buffer_pages(void);
-void clear_page(void *va);		/* 4096 bytes, at the machine's best rate */
+void clear_pages(void *va, unsigned long nr);	/* NR times 4096 bytes, at the machine's best rate */
+static inline void clear_page(void *va) { clear_pages(va, 1); }
 void copy_page(void *to, const void *from);
 static inline void clear_highpage(struct page *p) { clear_page(page_address(p)); }
 

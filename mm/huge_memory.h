@@ -38,7 +38,10 @@ static inline pmd_t maybe_pmd_mkwrite(pmd_t pmd, struct vm_area_struct *vma)
 /* One for each anonymous PMD mapping and each huge zero PMD; counted in pgtables_bytes. => PMD lock held */
 void pgtable_trans_huge_deposit(struct mm_struct *mm, pmd_t *pmd, struct page *table);
 struct page *pgtable_trans_huge_withdraw(struct mm_struct *mm, pmd_t *pmd);
-/* A table not linked anywhere, counted for MM; NULL: no memory. May sleep. Give back with pte_free. */
+/*
+ * A table not linked anywhere, counted for MM; NULL: no memory. Its entries are undefined: most are never used, and
+ * whoever splits the PMD writes all of them. May sleep. Give back with pte_free.
+ */
 struct page *pte_alloc_one(struct mm_struct *mm);
 void pte_free(struct mm_struct *mm, struct page *table);
 

@@ -89,9 +89,8 @@ void folio_zero_user(struct folio *folio, unsigned long addr)
 	unsigned long nr = folio_nr_pages(folio), last = (addr >> PAGE_SHIFT) & (nr - 1);
 	char *va = folio_address(folio);
 
-	for (unsigned long i = 0; i < nr; i++)
-		if (i != last)
-			clear_page(va + i * PAGE_SIZE);
+	clear_pages(va, last);
+	clear_pages(va + (last + 1) * PAGE_SIZE, nr - last - 1);
 	clear_page(va + last * PAGE_SIZE);
 }
 

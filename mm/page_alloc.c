@@ -699,8 +699,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	p->private = 0;
 	p->mapping = NULL;
 	if (gfp & __GFP_ZERO)
-		for (unsigned long i = 0; i < (1UL << order); i++)
-			clear_page(page_address(p + i));
+		clear_pages(page_address(p), 1UL << order);
 	if (order && (gfp & __GFP_COMP))
 		prep_compound(p, order);
 	atomic_set(&p->_refcount, 1);
@@ -720,9 +719,10 @@ unsigned long __get_free_pages(gfp_t gfp, unsigned int order)
 
 /* ---- Contents ---- */
 
-void clear_page(void *va)
+/* One instruction, however long; it can be interrupted, and so the task preempted, in the middle. */
+void clear_pages(void *va, unsigned long nr)
 {
-	u64 n = PAGE_SIZE / 8;
+	u64 n = nr * (PAGE_SIZE / 8);
 	__asm__ volatile("rep stosq" : "+D"(va), "+c"(n) : "a"(0UL) : "memory");
 }
 

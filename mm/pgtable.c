@@ -19,10 +19,10 @@ static struct lock_class pmdlock_class = { .name = "pmdlock", .kind = LOCK_SPIN 
 
 /* ---- Making and freeing ---- */
 
-/* A zeroed frame made into a table; counted, but not yet for any mm. NULL: no memory. May sleep. */
-static struct page *table_alloc(struct mm_struct *mm, struct lock_class *class)
+/* A frame made into a table (ZERO: __GFP_ZERO or 0); counted, but not yet for any mm. NULL: no memory. May sleep. */
+static struct page *table_alloc(struct mm_struct *mm, struct lock_class *class, gfp_t zero)
 {
-	struct page *p = alloc_pages(GFP_USER | __GFP_ZERO, 0);
+	struct page *p = alloc_pages(GFP_USER | zero, 0);
 
 	if (!p)
 		return NULL;
@@ -50,7 +50,7 @@ void pte_table_free(struct page *p)
  */
 static int populate(struct mm_struct *mm, u64 *entry, spinlock_t *lock, struct lock_class *class)
 {
-	struct page *table = table_alloc(mm, class);
+	struct page *table = table_alloc(mm, class, __GFP_ZERO);
 
 	if (!table)
 		return -ENOMEM;
@@ -84,7 +84,7 @@ int __pte_alloc(struct mm_struct *mm, pmd_t *pmd)
 
 pgd_t *pgd_alloc(void)
 {
-	struct page *p = table_alloc(NULL, &pmdlock_class);
+	struct page *p = table_alloc(NULL, &pmdlock_class, __GFP_ZERO);
 	pgd_t *pgd;
 
 	if (!p)
@@ -103,7 +103,7 @@ void pgd_free(pgd_t *pgd)
 
 struct page *pte_alloc_one(struct mm_struct *mm)
 {
-	struct page *table = table_alloc(mm, &ptlock_class);
+	struct page *table = table_alloc(mm, &ptlock_class, 0);
 
 	if (table)
 		atomic_long_add(PAGE_SIZE, &mm->pgtables_bytes);

@@ -3,7 +3,7 @@
 
 Each tests/mutants/*.patch opens with a line that says what is wrong and a line "Killed-by: PROGRAM[:CASE] [smp=N]".
 The patch is applied to a copy of the tree, that kernel is built and runs the named test. If the test passes, the test
-is the bug. Ends in "N passed, N failed, N skipped"; a mutant that does not apply or build has failed, too.
+is the bug. Prints KTAP and ends in "N passed, N failed, N skipped"; a mutant that does not apply or build has failed, too.
 
     mutants.py --out DIR [--only NAME,...]
 """
@@ -71,10 +71,9 @@ def main():
         what, test, _ = read(patch)
         trouble = judge(patch, tree, out, log)
         killed, survived = killed + (not trouble), survived + bool(trouble)
-        print(f"{'killed' if not trouble else 'ALIVE '}  {name[:-6]:32} {test}" + (f"  ({trouble}: {log})" if trouble else ""),
-              flush=True)
-        if trouble:
-            print(f"        {what}", flush=True)
+        said = f"not ok {killed + survived} - {name[:-6]} ({trouble}: {log})\n# {what}" if trouble else \
+            f"ok {killed + survived} - {name[:-6]} killed by {test}"
+        print(said, flush=True)
     print(f"{killed} passed, {survived} failed, 0 skipped")
     return 1 if survived else 0
 

@@ -387,8 +387,19 @@ BOOTS = (
     ("uefi", dict(smp=16, mem="16G", machine="q35", cpu="max")),
 )
 BOOT_PROGRAMS = ["process", "cow", "pipe"]
-# What the build with sanitizers runs in `make check`; `make check-all` has it run everything.
-SAN_PROGRAMS = ["san", "cow", "fault", "mmap", "process", "quire"]
+# The other builds: name, words for make, what `make check` runs on them (`make check-all`: everything), machine.
+BUILDS = (
+    ("release", ["RELEASE=1", "SAN=0", "PAGE_MAPCOUNT=1"], ["quick"], {}),
+    ("no-page-mapcount", ["RELEASE=0", "SAN=0", "PAGE_MAPCOUNT=0"],
+     ["fast", "scale=20", "check", "cow", "cow_thp", "gup", "migrate", "mmfuzz", "mmid", "mmid_file", "procmem", "split",
+      "thp_calls", "thp_fault", "thp_stress"], {}),
+    # An eighth of memory is shadow, a thirty-second the shadow of kernel stacks: hence more of it.
+    ("san", ["RELEASE=0", "SAN=1", "PAGE_MAPCOUNT=1"],
+     ["fast", "scale=20", "san", "cow", "cow_thp", "fault", "mmap", "process", "quire", "thp_fault", "thp_stress"],
+     dict(mem="2G")),
+)
+# Programs whose heavy loops `make check-all` repeats for minutes: ten times what they do else.
+SOAK_PROGRAMS = ["mmfuzz", "thp_stress"]
 
 # Boots that cannot succeed, or have a word that means nothing: name, machine, words, the line (exactly one), QEMU's status.
 REFUSALS = (
@@ -469,17 +480,15 @@ def check(r, everything=False):
         r.skip("gdb", "gdb is not installed")
     refusals(r)
     boots(r, everything)
-    release = os.path.join(r.out, "release")
-    if r.build(release, "RELEASE=1", "SAN=0"):
-        r.boot("release-2cpu", ["all"] if everything else ["quick"], smp=2, mem="1G",
-               kernel=r.path("quire.elf", release))
-    # An eighth of memory is shadow, a thirty-second the shadow of kernel stacks: hence more of it.
-    san = os.path.join(r.out, "san")
-    if r.build(san, "SAN=1", "RELEASE=0"):
-        r.boot("san-2cpu", ["all"] if everything else ["fast", "scale=20"] + SAN_PROGRAMS, smp=2, mem="2G",
-               kernel=r.path("quire.elf", san))
+    for name, words, short, machine in BUILDS:
+        out = os.path.join(r.out, name)
+        if r.build(out, *words):
+            r.boot(f"{name}-2cpu", ["all"] if everything else short, kernel=r.path("quire.elf", out),
+                   **dict(dict(smp=2, mem="1G"), **machine))
     if everything:
+        r.boot("soak-4cpu", ["scale=1000"] + SOAK_PROGRAMS, smp=4, mem="1G")
         linux(r)
+        r.command("mutants", [sys.executable, "tools/mutants.py", "--out", r.out], 3 * 3600)
 
 
 def named_tests(r):

@@ -90,7 +90,12 @@ static __attribute__((format(printf, 1, 2))) void ktap_line(const char *format, 
 static __unused_fn void ktap_exit(void) { _exit(ktap_failed); }
 
 #define KTAP_FAIL(...) do { ktap_failed = 1; ktap_line(__VA_ARGS__); } while (0)
-#define SKIP(why) do { if (write(ktap_skip_fd, why, strlen(why)) < 0) {} _exit(KTAP_SKIPPED); } while (0)
+/* What failed before has failed. */
+#define SKIP(why) do { \
+	if (ktap_failed) \
+		_exit(1); \
+	if (write(ktap_skip_fd, why, strlen(why)) < 0) {} \
+	_exit(KTAP_SKIPPED); } while (0)
 
 #define KTAP_COMPARE(a, op, b, bad) do { \
 	long long ktap_a = (long long)(a), ktap_b = (long long)(b); \

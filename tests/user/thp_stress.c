@@ -126,13 +126,14 @@ static void op_move(struct arena *a)
 	char *to = there + ((uintptr_t)here - (uintptr_t)there) % HUGE;
 	if (rnd(&a->seed) & 1)
 		to = there;
-	/* DONTUNMAP: an empty mapping stays here, so that no other thread's comes into the gap. */
-	if (mremap(here, n * PAGE, n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED | 4 /* DONTUNMAP */, to) == MAP_FAILED) {
+	/* DONTUNMAP: an empty mapping stays behind, so that no other thread's comes into the gap, here or there. */
+	const int move = MREMAP_MAYMOVE | MREMAP_FIXED | 4 /* DONTUNMAP */;
+	if (mremap(here, n * PAGE, n * PAGE, move, to) == MAP_FAILED) {
 		/* The range is several mappings by now: one call moves one only. */
 		munmap(there, n * PAGE + HUGE);
 		return;
 	}
-	OK(mremap(to, n * PAGE, n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, here));
+	OK(mremap(to, n * PAGE, n * PAGE, move, here));
 	munmap(there, n * PAGE + HUGE);
 	check_page(a, first);
 	check_page(a, first + n - 1);
