@@ -30,7 +30,7 @@
 #define HPAGE_PMD_ORDER	9
 #define HPAGE_PMD_NR	512
 
-/* Linux's map of the kernel half (design.md section 2). */
+/* Linux's map of the kernel half. */
 #define PAGE_OFFSET	0xffff888000000000UL	/* direct map of RAM */
 #define VMALLOC_START	0xffffc90000000000UL
 #define VMALLOC_END	0xffffe90000000000UL

@@ -71,8 +71,8 @@ static vm_fault_t finish_fault(struct vm_fault *vmf)
 #define FAULT_AROUND_PAGES 16
 
 /*
- * References on the folios of [START, END] that can be mapped at once, each locked, into PAGES (by index -
- * START).
+ * References on the folios of [START, END] that can be mapped at once,
+ * each locked, into PAGES (by index - START).
  */
 static void grab_cached_pages(struct address_space *mapping, pgoff_t start, pgoff_t end, struct page **pages)
 {

@@ -8,8 +8,8 @@
  *	7 PIN_LONGTERM_TEST_START, 8 STOP, 9 READ	pins that stay until STOP or the last close
  *
  * Numbers and structures are Linux's, so that its test programs run. What is pinned belongs to the open file,
- * so that several programs can pin at once; in Linux all files share one set of pins.
- * For a plain reference that stays, a program uses vmsplice. Linux: mm/gup_test.c.
+ * so that several programs can pin at once; in Linux all files share one set of pins. For
+ * a plain reference that stays, a program uses vmsplice. Linux: mm/gup_test.c.
  */
 #include "arch-x86_64/uaccess.h"
 #include "kernel/fs/pseudofs.h"

@@ -1,8 +1,8 @@
 /*
- * mm/huge_memory.h - huge PMDs (huge_memory.c), and splitting: of a PMD mapping (huge_memory.c), of a folio, and the
- * deferred-split queue (split.c).
+ * mm/huge_memory.h - huge PMDs (huge_memory.c), and splitting: of a PMD mapping (huge_split_pmd.c), of a folio
+ * (split.c), and the deferred-split queue (deferred_split.c).
  *
- *	a PMD entry is:	none | a table of PTEs | huge: a leaf that maps 2 MiB | a PMD migration entry
+ *	a PMD entry is:	none | a table of PTEs | huge: a leaf that maps 2 MiB (not present for a moment while it is split)
  *
  * Huge PMDs appear by a fault under the mmap lock for reading, only where the PMD was none (FLT-5), and turn into a
  * table at any time under the PMD lock. So whoever looks at a PMD without its lock must be ready for all of these.

@@ -7,9 +7,9 @@
  *	shadow byte   00  all eight     01..07  the first so many     others  none, and why: KASAN_* below
  *
  * gcc puts a check of the shadow before each load and store, and red zones around the variables on stacks and
- * around globals (mm/kasan.c). Allocators say through these hooks what is free; checks for assembly are in kernel/lib/san.h. Without SAN=1
- * all of this is empty.
- * No hook sleeps, takes a lock or can fail; addresses are of the direct map unless said otherwise.
+ * around globals (mm/kasan.c). Allocators say through these hooks what is free; checks for assembly are in
+ * kernel/lib/san.h. Without SAN=1 all of this is empty. No hook sleeps, takes a lock or can fail; addresses are of
+ * the direct map unless said otherwise.
  *
  * Linux: include/linux/kasan.h, mm/kasan/kasan.h; the numbers are Linux's.
  */

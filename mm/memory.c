@@ -40,8 +40,8 @@
 #define PROT_NOTHING	(_PAGE_PROTNONE | _PAGE_ACCESSED)
 
 /*
- * By VM_READ 1, VM_WRITE 2, VM_EXEC 4, VM_SHARED 8. Private writable pages start read-only: COW decides
- * (COW-1).
+ * By VM_READ 1, VM_WRITE 2, VM_EXEC 4, VM_SHARED 8.
+ * Private writable pages start read-only: COW decides (COW-1).
  */
 static const u64 protection_map[16] = {
 	[0] = PROT_NOTHING,

@@ -183,8 +183,8 @@ static void exit_mmap(struct mm_struct *mm)
 	long accounted = 0;
 
 	/*
-	 * Lazy CPUs go first: from here on neither a TLB nor a walker knows these tables, and no flush is
-	 * needed.
+	 * Lazy CPUs go first: from here on neither a TLB nor a walker knows these tables,
+	 * and no flush is needed.
 	 */
 	leave_mm_everywhere(mm);
 	lru_add_drain();

@@ -66,8 +66,8 @@ void folio_lock_large_mapcount(struct folio *f);
 void folio_unlock_large_mapcount(struct folio *f);
 
 /*
- * The same with the lock taken inside, for F mapped NR more or fewer times through VMA's mm. Return the new
- * total.
+ * The same with the lock taken inside, for F mapped NR more or fewer times through VMA's mm.
+ * Return the new total.
  */
 int folio_add_large_mapcount(struct folio *f, int nr, struct vm_area_struct *vma);
 int folio_sub_return_large_mapcount(struct folio *f, int nr, struct vm_area_struct *vma);

@@ -12,8 +12,8 @@
 int owners_v1_map(struct folio_owners *o, int nr, u32 mm_id);
 int owners_v1_unmap(struct folio_owners *o, int nr, u32 mm_id);
 /*
- * MMID-20: erase the ids of empty slots, which the two above leave. Needed before the word is anything
- * else.
+ * MMID-20: erase the ids of empty slots, which the two above leave.
+ * Needed before the word is anything else.
  */
 void owners_v1_forget(struct folio_owners *o);
 

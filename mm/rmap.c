@@ -148,8 +148,8 @@ void anon_vma_interval_tree_post_update_vma(struct vm_area_struct *vma)
 }
 
 /*
- * A and B touch and could become one VMA by mprotect: then they should have one anon_vma, or they never can
- * merge.
+ * A and B touch and could become one VMA by mprotect:
+ * then they should have one anon_vma, or they never can merge.
  */
 static bool anon_vma_compatible(const struct vm_area_struct *a, const struct vm_area_struct *b)
 {
@@ -159,8 +159,8 @@ static bool anon_vma_compatible(const struct vm_area_struct *a, const struct vm_
 }
 
 /*
- * OLD's anon_vma, unless OLD has it with ancestors: then a newcomer would stand in for parents it never
- * had.
+ * OLD's anon_vma, unless OLD has it with ancestors:
+ * then a newcomer would stand in for parents it never had.
  */
 static struct anon_vma *reusable_anon_vma(struct vm_area_struct *old)
 {
@@ -243,8 +243,8 @@ int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src)
 
 	anon_vma_lock_write(root);
 	/*
-	 * Backwards: list_add turns the order round, and the copy should list its own anon_vma first as
-	 * well.
+	 * Backwards: list_add turns the order round,
+	 * and the copy should list its own anon_vma first as well.
 	 */
 	list_for_each_entry_reverse(pavc, &src->anon_vma_chain, same_vma) {
 		KASSERT(pavc->anon_vma->root == root, "RMAP-1");

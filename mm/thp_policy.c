@@ -63,8 +63,8 @@ unsigned long thp_vma_allowable_orders(struct vm_area_struct *vma, vm_flags_t vm
 	if (vma_thp_disabled(vma, vm_flags, advised || forced))
 		return 0;
 	/*
-	 * A fault asks for the block around its address afterwards; the others, whether there is one
-	 * anywhere.
+	 * A fault asks for the block around its address afterwards;
+	 * the others, whether there is one anywhere.
 	 */
 	if (type != TVA_PAGEFAULT)
 		orders = thp_contained_orders(vma->vm_start, vma->vm_end, orders);

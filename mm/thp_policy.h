@@ -16,16 +16,16 @@
 /* Who asks (MTHP-2, KHP-15, ABI-14). */
 enum tva_type { TVA_SMAPS, TVA_PAGEFAULT, TVA_KHUGEPAGED, TVA_FORCED_COLLAPSE };
 /*
- * ORDERS cut down to what policy allows VMA; VM_FLAGS stands in for its flags. Smaps and khugepaged: also
- * by size.
+ * ORDERS cut down to what policy allows VMA; VM_FLAGS stands in for its flags.
+ * Smaps and khugepaged: also by size.
  */
 unsigned long thp_vma_allowable_orders(struct vm_area_struct *vma, vm_flags_t vm_flags, enum tva_type type,
 				       unsigned long orders);
 /* ORDERS cut down to those whose aligned block around ADDR lies within VMA (MTHP-4). */
 unsigned long thp_vma_suitable_orders(struct vm_area_struct *vma, unsigned long addr, unsigned long orders);
 /*
- * How hard to try for a large folio (MTHP-13). Includes GFP_HIGHUSER_MOVABLE's bits, NOWARN and COMP; not
- * ZERO.
+ * How hard to try for a large folio (MTHP-13). Includes GFP_HIGHUSER_MOVABLE's bits,
+ * NOWARN and COMP; not ZERO.
  */
 gfp_t vma_thp_gfp_mask(struct vm_area_struct *vma);
 /* MADV_HUGEPAGE, MADV_NOHUGEPAGE: the new flags in *VM_FLAGS. 0 or -EINVAL. */

@@ -607,8 +607,8 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, unsigned long start, 
 }
 
 /*
- * [START, END), with the looks of L, is all of VMA and merges with PREV, or NEXT, or both. NULL: it does
- * not.
+ * [START, END), with the looks of L, is all of VMA and merges with PREV,
+ * or NEXT, or both. NULL: it does not.
  */
 static struct vm_area_struct *merge_whole(struct vm_area_struct *vma, struct vm_area_struct *prev,
 					  struct vm_area_struct *next)

@@ -12,8 +12,8 @@
  *	sh=COMMAND	run this shell command as a test would be run (blanks written as '+')
  *
  * Each program's output stands between "# begin NAME" and "# end NAME status S ms T"; the last line is "# done F",
- * F being the number of programs that failed. In batch mode the machine then ends: on Quire by its explicit exit file, elsewhere by
- * power-off. The same program serves as init on Linux.
+ * F being the number of programs that failed. In batch mode the machine then ends: on Quire by its explicit exit
+ * file, elsewhere by power-off. The same program serves as init on Linux.
  */
 #include <dirent.h>
 #include <errno.h>

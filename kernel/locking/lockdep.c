@@ -122,8 +122,8 @@ const struct dep_edge *find_edge(u16 from, u16 to)
 }
 
 /*
- * Is there a path FROM -> ... -> TO? Breadth first, hence a shortest one; came_by[] leads back from TO to
- * FROM.
+ * Is there a path FROM -> ... -> TO? Breadth first, hence a shortest one;
+ * came_by[] leads back from TO to FROM.
  */
 static u16 came_by[MAX_NODES], queue[MAX_NODES];
 static bool find_path(u16 from, u16 to)

@@ -2,7 +2,7 @@
  * kernel/trace/pause.h - named pause points: a test parks a thread inside a window where a lock was dropped, does
  * something else meanwhile, and lets it go (/sys/kernel/debug/quire/pause).
  *
- *	pause_point("wp_copy_allocated");	sleeps there while armed; no spinlock held, interrupts on
+ *	pause_point("wp_copy_alloc");		sleeps there while armed; no spinlock held, interrupts on
  *	pause_spin("gup_fast_b1");		spins with interrupts as they are, bounded; needs a second CPU
  *
  * Each use defines a static object in section .pause_points, so the file lists all of them. Disarmed it costs one

@@ -286,8 +286,8 @@ static void random_history(int nr_mms, int events)
 		check_safe(&o, &m, ids);
 		check_now(&o, &m);
 		/*
-		 * Its mm died: the next one has another id, now and then one that was used before
-		 * (MMID-12).
+		 * Its mm died: the next one has another id,
+		 * now and then one that was used before (MMID-12).
 		 */
 		if (!m.mapped[mm] && !rnd_below(4)) {
 			u32 old = 1 + rnd_below(next_id - 1);
@@ -385,8 +385,8 @@ HTEST(v1_leaves_ids_that_must_be_erased)
 }
 
 /*
- * Whatever it does not know, v1 does not say "exclusive" either; also if the rules change under mapped
- * folios.
+ * Whatever it does not know, v1 does not say "exclusive" either;
+ * also if the rules change under mapped folios.
  */
 HTEST(v1_and_changes_of_version_are_safe)
 {

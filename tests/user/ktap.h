@@ -12,9 +12,8 @@
  *					EXPECT_CHILD(pid);
  *
  * Output is flat KTAP: "1..N", then "ok 1 - name", "not ok 2 - name" or "ok 3 - name # SKIP why"; each line one write.
- * A case
- * that takes longer than its limit (300 s, TEST_LIMIT) is killed with its process group and has failed. The kernel's own
- * check of its memory, where there is one, is the last case of each program.
+ * A case that takes longer than its limit (300 s, TEST_LIMIT) is killed with its process group and has failed. The
+ * kernel's own check of its memory, where there is one, is the last case of each program.
  *
  * Environment: SEED (ktap_random), CASE (run this case only), SCALE (percent of the heavy loops, ktap_scale),
  * KTAP_QUICK. The same program runs on Linux: what Linux says there is right.

@@ -191,7 +191,7 @@ static inline void fork_and_exit(void)
 
 /* ---- State of a folio ---- */
 
-/* semantics.md's notation: {total mapcount, references, slot 0, slot 1, SHARED}. valid: the kernel tells it. */
+/* As /sys/kernel/debug/quire/folio writes it: {total mapcount, references, slot 0, slot 1, SHARED}. valid: the kernel tells it. */
 struct folio_state { bool valid; long total, refs, count[2]; int shared; };
 
 static inline char *folio_text(pid_t pid, const volatile void *p)

@@ -183,8 +183,8 @@ TEST(words_of_each_size)
 }
 
 /*
- * LOW and HIGH are taken in all forms, what lies outside and what is no number is EINVAL and changes
- * nothing.
+ * LOW and HIGH are taken in all forms, what lies outside and what is
+ * no number is EINVAL and changes nothing.
  */
 static void takes_numbers(const char *file, unsigned long low, unsigned long high)
 {
