@@ -1,0 +1,79 @@
+/*
+ * kernel/block/block.h - disks as the rest of the kernel sees them: requests on runs of 512-byte sectors.
+ *
+ *	swap, the buffered and direct I/O of /dev/vda ── submit_bio ──> driver (virtio_blk.c, ramdisk.c)
+ *	        bio->end_io  <── interrupt, or at once ──────────────────┘
+ *
+ * Linux: include/linux/blk_types.h, blkdev.h.
+ */
+#ifndef KERNEL_BLOCK_BLOCK_H
+#define KERNEL_BLOCK_BLOCK_H
+
+#include "kernel/lib/list.h"
+#include "kernel/lib/types.h"
+
+#define SECTOR_SHIFT	9
+#define SECTOR_SIZE	512u
+
+struct page;
+struct block_device;
+
+/* A physically contiguous piece of memory: LEN bytes from OFFSET on in PAGE and the frames after it. */
+struct bio_vec { struct page *bv_page; unsigned int bv_offset, bv_len; };
+
+enum req_op { REQ_OP_READ, REQ_OP_WRITE, REQ_OP_FLUSH };
+
+/*
+ * One request. Filled in by the caller, who owns it again when END_IO is called. Everything it needs is in it:
+ * nothing is allocated on the way to the disk (RCL-26).
+ */
+struct bio {
+	struct block_device *bi_bdev;
+	enum req_op bi_op;
+	u64 bi_sector;				/* of the disk, 512 bytes each; a multiple of the logical block */
+	struct bio_vec *bi_io_vec;		/* bytes: multiples of the logical block, each piece aligned to 512 */
+	unsigned int bi_vcnt;
+	int bi_status;				/* out: 0 or -EIO, ... */
+	void (*bi_end_io)(struct bio *bio);	/* in an interrupt, or inside submit_bio: may not sleep */
+	void *bi_private;			/* the caller's */
+	struct list_head bi_list;		/* the block layer's: waiting for room in the ring */
+};
+
+/*
+ * Start BIO. Never fails and never sleeps: what is wrong with it is told to END_IO (beyond the end of the disk,
+ * misaligned, no such disk any more: -EIO). If the disk's ring is full it waits in a list.
+ * => no spinlock held that END_IO takes
+ */
+void submit_bio(struct bio *bio);
+/* Start BIO, whose bi_end_io and bi_private this call uses, and wait. Its status. => may sleep (not killable) */
+int submit_bio_wait(struct bio *bio);
+
+/* One disk. Lives for ever once it was registered (nothing can be unplugged). */
+struct block_device {
+	char bd_name[16];			/* "vda", "ram0" */
+	dev_t bd_dev;
+	u64 bd_sectors;				/* 512 bytes each */
+	unsigned int bd_logical_block;		/* bytes: 512 or 4096 */
+	bool bd_read_only;
+	bool bd_synchronous;			/* end_io comes before submit_bio returns (SWAP-9, SWAP-14) */
+	bool bd_stable_writes;			/* pages must not change while they are written (SWAP-12) */
+	bool bd_rotational;			/* /sys/block/NAME/queue/rotational, writable (SWAP-18) */
+	const void *bd_holder;			/* who uses it alone (swapon); block_lock */
+	int bd_openers;				/* block_lock */
+	int bd_max_in_flight;			/* most requests that were at the driver at once; /sys/block/NAME/ */
+	void (*bd_submit)(struct block_device *bdev, struct bio *bio);	/* the driver's part of submit_bio */
+	void *bd_driver;			/* the driver's */
+	struct list_head bd_list;
+};
+
+/* The disk with this number, or NULL. */
+struct block_device *blkdev_get(dev_t dev);
+/* HOLDER (any address) becomes the only user; -EBUSY: there is another holder. Buffered and direct I/O stay possible. */
+int bd_claim(struct block_device *bdev, const void *holder);
+void bd_release(struct block_device *bdev);
+/* Drivers: fill in all but the list, then this makes /dev/NAME and /sys/block/NAME. 0 or -errno. */
+int add_disk(struct block_device *bdev);
+/* Drop what is cached of the disk's blocks (clean ones; swapon needs the header as it is on the disk). */
+void invalidate_bdev(struct block_device *bdev);
+
+#endif
