@@ -1,14 +1,18 @@
 /*
- * kernel/block/blkdev_file.c - device nodes of disks: open, seek, sizes by ioctl.
+ * kernel/block/blkdev_file.c - device nodes of disks: open, read, write, seek, fsync, sizes by ioctl.
  *
- * Linux: block/fops.c, block/ioctl.c.
+ * Ordinary reads and writes go through the cache (blkdev_cache.c), those of a file opened with O_DIRECT past it
+ * (blkdev_direct.c). The last close writes everything and drops the cache, as in Linux.
+ *
+ * Not here: mmap, partitions, discard, read-only by ioctl. Linux: block/fops.c, block/ioctl.c.
  */
 #include "arch-x86_64/uaccess.h"
 #include "kernel/block/internal.h"
 #include "kernel/task/cred.h"
 #include "mm/page.h"
 
-/* Size in sectors; read-ahead; read-only; size and kind of blocks; flush; partitions; discard. */
+#define O_DSYNC		010000		/* a part of O_SYNC */
+
 #define BLKROSET	0x125D
 #define BLKROGET	0x125E
 #define BLKRRPART	0x125F
@@ -53,12 +57,55 @@ static int blkdev_open(struct inode *inode, struct file *f)
 static void blkdev_release(struct inode *inode, struct file *f)
 {
 	struct block_device *bdev = f->private_data;
+	bool last;
 
+	spin_lock(&block_lock);
+	last = bdev->bd_openers == 1;
+	spin_unlock(&block_lock);
+	/* Before the disk is free for another holder. Whoever opens it meanwhile loses nothing by this. */
+	if (last)
+		invalidate_bdev(bdev);
 	spin_lock(&block_lock);
 	if (bdev->bd_holder == f)
 		bdev->bd_holder = NULL;
 	bdev->bd_openers--;
 	spin_unlock(&block_lock);
+}
+
+static ssize_t blkdev_read(struct file *f, struct iov_iter *to, loff_t *pos)
+{
+	struct block_device *bdev = f->private_data;
+
+	if (!to->count || *pos >= bdev_size(bdev))
+		return 0;
+	if ((f->f_flags & O_DIRECT) && !to->kernel)
+		return blkdev_direct_io(bdev, REQ_OP_READ, to, pos);
+	return blkdev_cached_read(bdev, to, pos);
+}
+
+static ssize_t blkdev_write(struct file *f, struct iov_iter *from, loff_t *pos)
+{
+	struct block_device *bdev = f->private_data;
+	ssize_t n;
+	int err;
+
+	if (!from->count)
+		return 0;
+	if (*pos >= bdev_size(bdev))
+		return -ENOSPC;
+	if ((f->f_flags & O_DIRECT) && !from->kernel)
+		n = blkdev_direct_io(bdev, REQ_OP_WRITE, from, pos);
+	else
+		n = blkdev_cached_write(bdev, from, pos);
+	if (n <= 0 || !(f->f_flags & O_DSYNC))
+		return n;
+	err = blkdev_flush(bdev);
+	return err ? err : n;
+}
+
+static int blkdev_fsync(struct file *f)
+{
+	return blkdev_flush(f->private_data);
 }
 
 static loff_t blkdev_llseek(struct file *f, loff_t off, int whence)
@@ -113,6 +160,11 @@ static long blkdev_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 	case BLKFRASET:
 	case BLKBSZSET:
 		return capable(CAP_SYS_ADMIN) ? 0 : -EACCES;
+	case BLKFLSBUF:
+		if (!capable(CAP_SYS_ADMIN))
+			return -EACCES;
+		invalidate_bdev(bdev);
+		return 0;
 	case BLKDISCARD:
 	case BLKSECDISCARD:
 	case BLKZEROOUT:
@@ -125,5 +177,6 @@ static long blkdev_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 }
 
 const struct file_operations blkdev_fops = {
-	.open = blkdev_open, .release = blkdev_release, .llseek = blkdev_llseek, .ioctl = blkdev_ioctl,
+	.open = blkdev_open, .release = blkdev_release, .read = blkdev_read, .write = blkdev_write,
+	.llseek = blkdev_llseek, .fsync = blkdev_fsync, .ioctl = blkdev_ioctl,
 };

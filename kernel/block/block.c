@@ -57,8 +57,10 @@ void bd_release(struct block_device *bdev)
 
 int add_disk(struct block_device *bdev)
 {
-	int err = register_blkdev(MAJOR(bdev->bd_dev), MINOR(bdev->bd_dev), 1, &blkdev_fops, bdev);
+	int err = blkdev_cache_init(bdev);
 
+	if (!err)
+		err = register_blkdev(MAJOR(bdev->bd_dev), MINOR(bdev->bd_dev), 1, &blkdev_fops, bdev);
 	if (err)
 		return err;
 	spin_lock(&block_lock);
@@ -168,8 +170,4 @@ int submit_bio_wait(struct bio *bio)
 	submit_bio(bio);
 	wait_for_completion_io(&done);
 	return bio->bi_status;
-}
-
-void invalidate_bdev(struct block_device *bdev)
-{
 }
