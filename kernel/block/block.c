@@ -132,6 +132,7 @@ void submit_bio(struct bio *bio)
 {
 	struct block_device *bdev = bio->bi_bdev;
 
+	bio->bi_idx = 0;
 	count_start(bdev);
 	if (!bio_possible(bdev, bio) || fail_request(bio)) {
 		bio_endio(bio, -EIO);
