@@ -1,16 +1,16 @@
 /*
  * kernel/block/block.c - the list of disks, and the way of a request to one of them and back.
  *
- *	submit_bio ──> possible? made to fail? ── no ──> bd_submit (driver) ~~~ interrupt ~~~> bio_endio ──> bi_end_io
- *	                          └── -EIO ────────────────────────────────────────────────────────^
+ *	submit_bio ──> possible? made to fail? ── no ──> bd_submit ~~~ interrupt ~~~> bio_endio ──> bi_end_io
+ *	                          └── -EIO ───────────────────────────────────────────^
  *
- * Tests make requests fail (quire/fail: disk_read, disk_write, disk_flush), and keep them back before the driver has
- * them or before their owner hears of the end (quire/pause: disk_read, disk_read_done, ...).
+ * Tests make requests fail (quire/fail: disk_read, disk_write, disk_flush), and keep them back before the
+ * driver has them or before their owner hears of the end (quire/pause: disk_read, disk_read_done, ...).
  *
  * Nothing on this way sleeps or allocates (RCL-26): swap goes along here when there is no memory left.
  *
- * Not here: merging and sorting of requests, partitions, time-outs, removal of a disk. Linux: block/blk-core.c,
- * block/bdev.c.
+ * Not here: merging and sorting of requests, partitions, time-outs, removal of a disk. Linux:
+ * block/blk-core.c, block/bdev.c.
  */
 #include "arch-x86_64/irqflags.h"
 #include "kernel/block/internal.h"
@@ -130,6 +130,19 @@ static bool fail_request(const struct bio *bio)
 	}
 }
 
+/* BIO goes to the driver: the counters of /proc/vmstat and /proc/diskstats. */
+static void count_bio(struct block_device *bdev, const struct bio *bio)
+{
+	bool write = bio->bi_op == REQ_OP_WRITE;
+	u64 bytes = bio_bytes(bio);
+
+	if (bio->bi_op == REQ_OP_FLUSH)
+		return;
+	atomic_long_inc(&bdev->bd_ios[write]);
+	atomic_long_add((long)(bytes >> SECTOR_SHIFT), &bdev->bd_sectors_done[write]);
+	count_vm_events(write ? PGPGOUT : PGPGIN, (long)(bytes >> 10));	/* KiB, as they are shown */
+}
+
 static void count_start(struct block_device *bdev)
 {
 	int now = atomic_inc_return(&bdev->bd_in_flight), max;
@@ -149,9 +162,7 @@ static void start_bio(struct bio *bio)
 		bio_endio(bio, -EIO);
 		return;
 	}
-	/* In KiB, as /proc/vmstat shows them. */
-	if (bio->bi_op != REQ_OP_FLUSH)
-		count_vm_events(bio->bi_op == REQ_OP_READ ? PGPGIN : PGPGOUT, bio_bytes(bio) >> 10);
+	count_bio(bdev, bio);
 	bdev->bd_submit(bdev, bio);
 }
 

@@ -1,16 +1,16 @@
 /*
  * kernel/block/virtio_blk.c - disks of a virtual machine: /dev/vda, vdb, ...
  *
- *	submit_bio ── a free slot? ── yes ──> slot: header, pieces, status in one indirect table ──> ring
+ *	submit_bio ── a free slot? ── yes ──> header, pieces, status in one indirect table ──> ring
  *	                  └── no ──> waiting list ──────────────────────────────^
  *	interrupt (or the polling thread) ──> used ring ──> slots free, waiting ones started ──> bio_endio
  *
- * A slot has all that a request needs and was allocated when the disk was found, so the way to the disk needs no memory
- * (RCL-26). Slot N is descriptor N of the ring. A bio with more pieces than a slot has room for goes in several parts,
- * one after the other.
+ * A slot has all that a request needs and was allocated when the disk was found, so the way to the disk needs
+ * no memory (RCL-26). Slot N is descriptor N of the ring. A bio with more pieces than a slot has room for
+ * goes in several parts, one after the other.
  *
- * Not here: several queues, devices without indirect descriptors, discard, resizing. Section numbers: virtio 1.2. Linux:
- * drivers/block/virtio_blk.c.
+ * Not here: several queues, devices without indirect descriptors, discard, resizing. Section numbers: virtio
+ * 1.2. Linux: drivers/block/virtio_blk.c.
  */
 #include "arch-x86_64/io.h"
 #include "kernel/block/internal.h"
@@ -88,10 +88,12 @@ static u64 next_sector(const struct bio *bio)
 /* The table for the next pieces of BIO, at most MAX, which are counted as done. Entries. */
 static unsigned int fill_table(struct slot *s, struct bio *bio, unsigned int max)
 {
+	static const u32 types[] = {
+		[REQ_OP_READ] = BLK_T_IN, [REQ_OP_WRITE] = BLK_T_OUT, [REQ_OP_FLUSH] = BLK_T_FLUSH };
 	u16 write = bio->bi_op == REQ_OP_READ ? VIRTQ_DESC_F_WRITE : 0;
 	unsigned int n = 0;
 
-	s->header.type = bio->bi_op == REQ_OP_READ ? BLK_T_IN : bio->bi_op == REQ_OP_WRITE ? BLK_T_OUT : BLK_T_FLUSH;
+	s->header.type = types[bio->bi_op];
 	s->header.reserved = 0;
 	s->header.sector = bio->bi_op == REQ_OP_FLUSH ? 0 : next_sector(bio);
 	set_desc(&s->table[n], __pa(&s->header), sizeof(s->header), VIRTQ_DESC_F_NEXT, 1);
@@ -99,8 +101,8 @@ static unsigned int fill_table(struct slot *s, struct bio *bio, unsigned int max
 	for (; bio->bi_idx < bio->bi_vcnt && n <= max; bio->bi_idx++, n++) {
 		const struct bio_vec *bv = &bio->bi_io_vec[bio->bi_idx];
 
-		set_desc(&s->table[n], page_to_phys(bv->bv_page) + bv->bv_offset, bv->bv_len, write | VIRTQ_DESC_F_NEXT,
-			 (u16)(n + 1));
+		set_desc(&s->table[n], page_to_phys(bv->bv_page) + bv->bv_offset, bv->bv_len,
+			 write | VIRTQ_DESC_F_NEXT, (u16)(n + 1));
 	}
 	s->status = BLK_S_IOERR;
 	set_desc(&s->table[n], __pa(&s->status), 1, VIRTQ_DESC_F_WRITE, 0);
@@ -115,7 +117,8 @@ static void start(struct virtio_blk *vb, struct bio *bio)
 
 	s->bio = bio;
 	entries = fill_table(s, bio, vb->max_pieces);
-	set_desc(&vb->q.desc[id], __pa(s->table), (u32)(entries * sizeof(s->table[0])), VIRTQ_DESC_F_INDIRECT, 0);
+	set_desc(&vb->q.desc[id], __pa(s->table), (u32)(entries * sizeof(s->table[0])),
+		 VIRTQ_DESC_F_INDIRECT, 0);
 	virtqueue_offer(&vb->q, id);
 }
 
@@ -170,7 +173,8 @@ static void reap(struct virtio_blk *vb)
 		if ((unsigned int)id < vb->nr_slots && slot_of(vb, (unsigned int)id)->bio)
 			end_slot(vb, (unsigned int)id, &done);
 		else
-			pr_err("%s: the device returned request %d, which it does not have\n", vb->bdev.bd_name, id);
+			pr_err("%s: the device returned request %d, which it does not have\n",
+			       vb->bdev.bd_name, id);
 	}
 	if (vb->nr_free && !list_empty(&vb->waiting)) {
 		do {
@@ -196,8 +200,8 @@ static bool busy(struct virtio_blk *vb)
 }
 
 /*
- * In place of the interrupt: look as long as there is something to wait for, without a pause at first (most requests
- * take less than a tick), later once a tick.
+ * In place of the interrupt: look as long as there is something to wait for, without a pause at first (most
+ * requests take less than a tick), later once a tick.
  */
 static int poll_thread(void *arg)
 {

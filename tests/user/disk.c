@@ -189,7 +189,8 @@ TEST_DISKS(bytes_at_any_place_are_read_back)
 		if (i % 3) {
 			ASSERT_EQ(pwrite(fd, model + at, n, at), n);
 		} else {
-			struct iovec v[3] = { { model + at, n / 3 }, { model + at + n / 3, 0 }, { model + at + n / 3, n - n / 3 } };
+			char *third = model + at + n / 3;
+			struct iovec v[3] = { { model + at, n / 3 }, { third, 0 }, { third, n - n / 3 } };
 			ASSERT_EQ(pwritev(fd, v, 3, at), n);
 		}
 		if (i % 16 == 0)
