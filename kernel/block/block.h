@@ -96,9 +96,7 @@ void bd_release(struct block_device *bdev);
  */
 int add_disk(struct block_device *bdev);
 
-/*
- * ---- What is cached of the blocks (blkdev_cache.c): order-0 folios on the file lists of lru.c (RCL-1) ----
- */
+/* ---- What is cached of the blocks (blkdev_cache.c): order-0 folios on the file lists (RCL-1) ---- */
 
 /*
  * Write what is cached and not on the disk yet; -EIO: some of it could not be (it is lost, as in Linux). May
