@@ -83,6 +83,20 @@ void copy_page(void *to, const void *from);
 static inline void clear_highpage(struct page *p) { clear_page(page_address(p)); }
 
 /*
+ * RCL-12: lockdep's class fs_reclaim is held during reclaim, and taken for a moment by each allocation that may reclaim;
+ * so lockdep knows of every lock that reclaim might wait for while an allocator holds it. might_alloc: what
+ * alloc_pages asserts, for caches in front of it.
+ */
+#ifndef RELEASE
+void fs_reclaim_acquire(gfp_t gfp);
+void fs_reclaim_release(gfp_t gfp);
+#else
+static inline void fs_reclaim_acquire(gfp_t gfp) { }
+static inline void fs_reclaim_release(gfp_t gfp) { }
+#endif
+void might_alloc(gfp_t gfp);
+
+/*
  * Upward entry (oom_kill.c): no memory for an order <= 3 allocation that may not fail lightly. Kills the
  * largest process (RCL-30); true if the caller should try again.
  */

@@ -10,6 +10,7 @@
 #include "mm/gfp.h"
 #include "mm/mmu_gather.h"
 #include "mm/huge_memory.h"
+#include "mm/vmscan.h"
 #include "mm/vmstat.h"
 
 #define LRU_BATCH 31
@@ -147,6 +148,23 @@ void folio_deactivate(struct folio *f)
 	if (folio_test_lru(f) && folio_test_active(f) && !folio_test_unevictable(f)) {
 		lru_refile(f, BIT(PG_active) | BIT(PG_referenced), BIT(PG_workingset));
 		count_vm_events(PGDEACTIVATE, folio_nr_pages(f));
+	}
+	spin_unlock_irqrestore(&lru_lock, flags);
+}
+
+/*
+ * The disk has F now: to the tail of its inactive list, where the next scan frees it (RCL-15). It may have been activated
+ * meanwhile, only because it was under writeback (step 3).
+ */
+void folio_rotate_reclaimable(struct folio *f)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lru_lock, flags);
+	if (folio_test_lru(f) && !folio_test_unevictable(f) && !folio_test_dirty(f)) {
+		lru_refile(f, BIT(PG_active), 0);
+		list_move_tail(&f->lru, &lru_lists[folio_lru_list(f)]);
+		count_vm_events(PGROTATED, (long)folio_nr_pages(f));
 	}
 	spin_unlock_irqrestore(&lru_lock, flags);
 }

@@ -630,6 +630,37 @@ static bool is_oom_victim(void)
 	return test_bit(TIF_MEMDIE, &current->ti_flags);
 }
 
+/* ---- Where reclaim may happen (RCL-12) ---- */
+
+#ifndef RELEASE
+static struct lock_class fs_reclaim_class = { .name = "fs_reclaim", .kind = LOCK_OTHER };
+
+void fs_reclaim_acquire(gfp_t gfp)
+{
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		lock_acquire(&fs_reclaim_class, &fs_reclaim_class, 0, false, false,
+			     (unsigned long)__builtin_return_address(0));
+}
+
+void fs_reclaim_release(gfp_t gfp)
+{
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		lock_release(&fs_reclaim_class, &fs_reclaim_class);
+}
+#endif
+
+void might_alloc(gfp_t gfp)
+{
+	if (!(gfp & __GFP_DIRECT_RECLAIM))
+		return;
+	might_sleep();
+	/* Under PF_MEMALLOC there is no recursion: such an allocation waits for nothing. */
+	if (current->flags & PF_MEMALLOC)
+		return;
+	fs_reclaim_acquire(gfp);
+	fs_reclaim_release(gfp);
+}
+
 /* The fast attempt failed. Make room, or find out that there is none (RCL-14, RCL-27, RCL-29). */
 static noinline struct page *alloc_pages_slow(gfp_t gfp, unsigned int order)
 {
@@ -650,7 +681,6 @@ static noinline struct page *alloc_pages_slow(gfp_t gfp, unsigned int order)
 		}
 		if (!can_wait)
 			return NULL;
-		might_sleep();
 		if (!drained) {
 			drain_all_pages();
 			drained = true;
@@ -688,6 +718,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 
 	if (WARN_ON_ONCE(order > MAX_PAGE_ORDER) || fail_here("alloc_pages", order))
 		return NULL;
+	might_alloc(gfp);
 	p = get_page_from_freelist(gfp, order, RESERVE_LOW);
 	if (unlikely(!p))
 		p = alloc_pages_slow(gfp, order);

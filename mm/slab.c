@@ -240,8 +240,7 @@ void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp)
 	unsigned long flags;
 	void *obj = NULL;
 
-	if (gfp & __GFP_DIRECT_RECLAIM)
-		might_sleep();
+	might_alloc(gfp);
 	for (;;) {
 		struct magazine *m;
 
