@@ -40,8 +40,8 @@ static bool wp_can_reuse_small_folio(struct folio *folio, struct vm_area_struct 
 {
 	if (folio_ref_count(folio) > 3)
 		return false;
-	if (!folio_test_lru(folio))
-		lru_add_drain();	/* this CPU's batch may hold the extra reference (PIT-16) */
+	if (!folio_test_lru(folio) || folio_test_unevictable(folio))
+		lru_add_drain();	/* this CPU's batches may hold the extra reference (PIT-16) */
 	if (folio_ref_count(folio) > 1)
 		return false;
 	if (!folio_trylock(folio))

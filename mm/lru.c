@@ -8,6 +8,7 @@
 #include "mm/lru.h"
 #include "arch-x86_64/smp.h"
 #include "mm/gfp.h"
+#include "mm/mlock.h"
 #include "mm/mmu_gather.h"
 #include "mm/huge_memory.h"
 #include "mm/vmscan.h"
@@ -41,11 +42,27 @@ static void lru_account(struct folio *f, enum lru_list l, long sign)
 	mod_node_page_state(NR_INACTIVE_ANON + l, nr);
 }
 
+/* MLK-7: a folio that is marked goes to the unevictable list, another one never. => lru_lock held, F on no list */
+static void lru_judge_new(struct folio *f)
+{
+	if (folio_test_mlocked(f) == folio_test_unevictable(f))
+		return;
+	count_vm_events(folio_test_mlocked(f) ? UNEVICTABLE_PGCULLED : UNEVICTABLE_PGRESCUED, (long)folio_nr_pages(f));
+	if (folio_test_mlocked(f)) {
+		folio_clear_active(f);
+		folio_set_unevictable(f);
+	} else {
+		folio_clear_unevictable(f);
+	}
+}
+
 static void lru_add_locked(struct folio *f)
 {
-	enum lru_list l = folio_lru_list(f);
+	enum lru_list l;
 
 	KASSERT(!folio_test_lru(f), "RCL-2");
+	lru_judge_new(f);
+	l = folio_lru_list(f);
 	list_add(&f->lru, &lru_lists[l]);
 	lru_account(f, l, 1);
 	folio_set_lru(f);
@@ -88,6 +105,7 @@ static void lru_drain_this_cpu(void *unused)
 	local_irq_save(flags);
 	lru_flush_batch(this_cpu_ptr(&lru_add_batch));
 	local_irq_restore(flags);
+	mlock_drain_local();
 }
 
 void lru_add_drain(void)
@@ -126,6 +144,16 @@ static void lru_refile(struct folio *f, unsigned long clear, unsigned long set)
 	__atomic_fetch_or(&f->flags, set, __ATOMIC_RELAXED);
 	list_add(&f->lru, &lru_lists[folio_lru_list(f)]);
 	lru_account(f, folio_lru_list(f), 1);
+}
+
+void lru_judge_mlocked(struct folio *f)
+{
+	bool marked = folio_test_mlocked(f);
+
+	if (!folio_test_lru(f) || marked == folio_test_unevictable(f))
+		return;
+	lru_refile(f, marked ? BIT(PG_active) : BIT(PG_unevictable), marked ? BIT(PG_unevictable) : 0);
+	count_vm_events(marked ? UNEVICTABLE_PGCULLED : UNEVICTABLE_PGRESCUED, (long)folio_nr_pages(f));
 }
 
 void folio_activate(struct folio *f)
@@ -239,6 +267,8 @@ void __folio_put(struct folio *f)
 			mod_mthp_stat(order, MTHP_STAT_NR_ANON, -1);
 	}
 	folio_lru_del(f);
+	if (unlikely(folio_test_mlocked(f)))
+		mlock_freed_folio(f);
 	if (f->flags & (BIT(PG_active) | BIT(PG_unevictable))) {
 		folio_clear_active(f);
 		folio_clear_unevictable(f);

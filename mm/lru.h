@@ -42,6 +42,8 @@ void folio_forget_isolated(struct folio *f);
 void lru_cache_add_now(struct folio *f);
 /* PIECE was cut off F, has its flags and goes where F is, or to the head of its list if F is on none. => lru_lock held */
 void lru_add_split_piece(struct folio *f, struct folio *piece);
+/* MLK-7: F, if it is on a list, goes to the one that PG_mlocked asks for. => lru_lock held */
+void lru_judge_mlocked(struct folio *f);
 extern spinlock_t lru_lock;		/* a leaf; irqsave */
 extern unsigned long lru_size[NR_LRU_LISTS];	/* pages; lru_lock */
 extern struct list_head lru_lists[NR_LRU_LISTS];	/* lru_lock; for mm_check.c */

@@ -83,7 +83,10 @@ struct page {
 		unsigned int page_type;		/* PGTY_* << 24 */
 	};
 	atomic_t _refcount;			/* 0: free, frozen, or a tail */
-	unsigned long memmap_spare;
+	union {
+		unsigned long memmap_spare;	/* free: poisoned? (page_alloc.c) */
+		atomic_t mlock_count;		/* of a user folio: locked VMAs that count for PG_mlocked (mlock.c) */
+	};
 };
 static_assert(sizeof(struct page) == 64, "one descriptor, one cache line");
 
@@ -102,7 +105,8 @@ struct folio {
 			};
 			atomic_t _mapcount;
 			atomic_t _refcount;
-			unsigned long _spare0;
+			atomic_t mlock_count;
+			unsigned int _spare0;
 		};
 		struct page page;
 	};
@@ -135,6 +139,7 @@ __FOLIO_MATCH(lru, lru);
 __FOLIO_MATCH(mapping, mapping);
 __FOLIO_MATCH(index, index);
 __FOLIO_MATCH(private, private);
+__FOLIO_MATCH(mlock_count, mlock_count);
 __FOLIO_MATCH(_mapcount, _mapcount);
 __FOLIO_MATCH(_refcount, _refcount);
 static_assert(offsetof(struct folio, _flags_1) == 64 && offsetof(struct folio, _mapcount_1) == 64 + offsetof(struct page, _mapcount), "page 1");

@@ -28,7 +28,7 @@
 /* What a piece takes over from the whole. PG_lru is set by the list it goes to; PG_waiters stays with the head. */
 #define PIECE_FLAGS \
 	(BIT(PG_locked) | BIT(PG_referenced) | BIT(PG_uptodate) | BIT(PG_dirty) | BIT(PG_active) | BIT(PG_workingset) | \
-	 BIT(PG_swapbacked) | BIT(PG_unevictable) | BIT(PG_mlocked))
+	 BIT(PG_swapbacked))
 #define PAGE_FLAGS_OWN (3UL << PAGE_ZONE_SHIFT)
 
 /* One split: F of ORDER, whose piece around PAGE shall have NEW_ORDER, or all of them. */

@@ -58,8 +58,12 @@
 	X(PGMIGRATE_SUCCESS, pgmigrate_success) X(PGMIGRATE_FAIL, pgmigrate_fail) \
 	X(THP_MIGRATION_SUCCESS, thp_migration_success) X(THP_MIGRATION_FAIL, thp_migration_fail) \
 	X(THP_MIGRATION_SPLIT, thp_migration_split)				\
+	X(UNEVICTABLE_PGCULLED, unevictable_pgs_culled) X(UNEVICTABLE_PGSCANNED, unevictable_pgs_scanned) \
+	X(UNEVICTABLE_PGRESCUED, unevictable_pgs_rescued)			\
 	X(UNEVICTABLE_PGMLOCKED, unevictable_pgs_mlocked)			\
 	X(UNEVICTABLE_PGMUNLOCKED, unevictable_pgs_munlocked)			\
+	X(UNEVICTABLE_PGCLEARED, unevictable_pgs_cleared)			\
+	X(UNEVICTABLE_PGSTRANDED, unevictable_pgs_stranded)			\
 	X(THP_FAULT_ALLOC, thp_fault_alloc) X(THP_FAULT_FALLBACK, thp_fault_fallback) \
 	X(THP_FAULT_FALLBACK_CHARGE, thp_fault_fallback_charge)			\
 	X(THP_COLLAPSE_ALLOC, thp_collapse_alloc) X(THP_COLLAPSE_ALLOC_FAILED, thp_collapse_alloc_failed) \

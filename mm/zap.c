@@ -24,6 +24,7 @@
 struct zap {
 	struct mmu_gather *tlb;
 	bool even_cows;		/* private copies of file pages go too: all but hole punching */
+	bool simple;		/* small anonymous pages need nothing special: even_cows, and not locked */
 	long rss[NR_MM_COUNTERS];
 	long anon_unmapped;	/* small anonymous pages that lost their last mapping */
 };
@@ -142,7 +143,7 @@ static unsigned long zap_some(pmd_t *pmd, unsigned long addr, unsigned long end,
 			continue;
 		if (unlikely(need_resched()))
 			break;
-		if (likely(pte_present(val)) && zap->even_cows && zap_small_anon_pte(zap, pte, val, addr))
+		if (likely(pte_present(val)) && zap->simple && zap_small_anon_pte(zap, pte, val, addr))
 			continue;
 		if (pte_present(val))
 			nr = zap_present_ptes(zap, walk->vma, pte, val, addr, (unsigned int)((end - addr) >> PAGE_SHIFT));
@@ -183,7 +184,8 @@ static int zap_pmd_range(pmd_t *pmd, unsigned long addr, unsigned long end, stru
 static void unmap_single_vma(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned long start,
 			     unsigned long end, bool even_cows)
 {
-	struct zap zap = { .tlb = tlb, .even_cows = even_cows };
+	bool locked = vma->vm_flags & VM_LOCKED;
+	struct zap zap = { .tlb = tlb, .even_cows = even_cows, .simple = even_cows && !locked };
 	struct mm_walk walk = { .pmd_entry = zap_pmd_range, .vma = vma, .private = &zap };
 
 	start = max(start, vma->vm_start);
