@@ -10,6 +10,7 @@
  * Not here: what follows from the answer (vmscan.c). Linux: folio_referenced() in mm/rmap.c.
  */
 #include "mm/huge_memory.h"
+#include "mm/mlock.h"
 #include "mm/rmap.h"
 
 struct referenced {
@@ -27,20 +28,21 @@ static bool referenced_one(struct folio *f, struct vm_area_struct *vma, unsigned
 {
 	struct page_vma_mapped_walk pvmw = { .folio = f, .vma = vma, .address = addr };
 	struct referenced *r = arg;
-	unsigned long mapped = 0;
-	bool young = false;
+	bool mapped = false, young = false;
 
+	if (vma->vm_flags & VM_LOCKED) {
+		/* A part that it maps is safe there, and says nothing about the others (MLK-8). */
+		r->locked = mlock_if_wholly_mapped(f, vma);
+		return !r->locked;
+	}
 	while (page_vma_mapped_walk(&pvmw)) {
-		mapped += pvmw.pte ? 1 : HPAGE_PMD_NR;
-		if (vma->vm_flags & VM_LOCKED)
-			continue;
+		mapped = true;
 		young |= pvmw.pte ? ptep_test_and_clear_young(pvmw.pte) : pmdp_test_and_clear_young(pvmw.pmd);
 	}
 	r->vmas += young;
-	r->locked = (vma->vm_flags & VM_LOCKED) && mapped == folio_nr_pages(f);
 	r->gone = mapped && mm_is_gone(vma->vm_mm) && folio_test_anon(f) && folio_test_swapbacked(f) &&
 		  !folio_maybe_mapped_shared(f);
-	return !r->locked && !r->gone;
+	return !r->gone;
 }
 
 int folio_referenced(struct folio *f)

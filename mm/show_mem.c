@@ -239,7 +239,7 @@ static ssize_t drop_caches_write(struct file *f, char *buf, size_t len, void *da
 		count_vm_event(DROP_PAGECACHE);
 	}
 	if (v & 2) {
-		for (int rounds = 0; rounds < 16 && shrink_slab(~0UL) > 10; rounds++)
+		for (int rounds = 0; rounds < 16 && shrink_slab(0) > 10; rounds++)
 			cond_resched();
 		count_vm_event(DROP_SLAB);
 	}

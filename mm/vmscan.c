@@ -34,6 +34,7 @@ struct shrink {
 struct decision { enum reclaim_verdict verdict; int step; };
 #define GO_ON		((struct decision){ .step = 0 })
 #define KEEP(s)		((struct decision){ RECLAIM_KEEP, s })
+#define FREED(s)	((struct decision){ RECLAIM_FREED, s })
 #define ACTIVATE(s)	((struct decision){ RECLAIM_ACTIVATE, s })
 
 /* ---- The steps. All => F isolated, locked ---- */
@@ -158,6 +159,7 @@ static struct decision write_out(struct shrink *s, struct folio *f)
 	try_to_unmap_flush_dirty();
 	pause_point("reclaim_flushed");
 	mod_node_page_state(NR_VMSCAN_WRITE, (long)nr);
+	s->sc->nr_pageout += nr;
 	folio_set_reclaim(f);
 	swap_writeout(f);
 	s->locked = false;
@@ -179,7 +181,7 @@ static struct decision discard_lazyfree(struct folio *f)
 	if (folio_test_dirty(f) || !folio_ref_freeze(f, 1))
 		return KEEP(9);
 	count_vm_events(PGLAZYFREED, (long)folio_nr_pages(f));
-	return (struct decision){ RECLAIM_FREED, 9 };
+	return FREED(9);
 }
 
 /*
@@ -189,22 +191,19 @@ static struct decision discard_lazyfree(struct folio *f)
 static struct decision remove_from_swap_cache(struct folio *f)
 {
 	int refs = cache_refs(f);
-	bool clean;
+	bool gone = false;
 
 	pause_point("reclaim_freeze");
-	preempt_disable();
-	if (!folio_ref_freeze(f, refs)) {
-		preempt_enable();
-		return KEEP(10);
+	preempt_disable();	/* lookups spin while it is frozen */
+	if (folio_ref_freeze(f, refs)) {
+		gone = !folio_test_dirty(f);
+		if (gone)
+			__delete_from_swap_cache(f);
+		else
+			folio_ref_unfreeze(f, refs);
 	}
-	clean = !folio_test_dirty(f);
-	folio_ref_unfreeze(f, refs);
 	preempt_enable();
-	if (!clean)
-		return KEEP(10);
-	delete_from_swap_cache(f);
-	/* A lookup that was just under way finds that F serves no entry any more (SWAP-10), and lets go of it. */
-	return folio_ref_freeze(f, 1) ? (struct decision){ RECLAIM_FREED, 10 } : KEEP(10);
+	return gone ? FREED(10) : KEEP(10);
 }
 
 static struct decision take_out(struct folio *f)
@@ -213,6 +212,9 @@ static struct decision take_out(struct folio *f)
 		return remove_from_swap_cache(f);
 	if (folio_test_anon(f) && !folio_test_swapbacked(f))
 		return discard_lazyfree(f);
+	/* A clean block of a disk. What is left of shmem never gets here. */
+	if (folio_is_blkdev(f) && blkdev_release_folio(f) && folio_ref_freeze(f, 1))
+		return FREED(10);
 	return KEEP(10);
 }
 
@@ -227,7 +229,7 @@ static struct decision decide(struct shrink *s, struct folio *f)
 		return KEEP(1);
 	/* Unmapped, freed or cut loose by others, and only our reference kept it. */
 	if (folio_ref_count(f) == 1 && folio_ref_freeze(f, 1))
-		return (struct decision){ RECLAIM_FREED, 0 };
+		return FREED(0);
 	d = check_state(s, f);
 	if (!d.step)
 		d = check_references(s, f);
@@ -302,15 +304,6 @@ unsigned long shrink_folio_list(struct list_head *list, struct scan_control *sc)
 	return s.nr_pages;
 }
 
-void putback_folios(struct list_head *list)
-{
-	struct folio *f, *next;
-
-	list_for_each_entry_safe(f, next, list, lru)
-		folio_putback_lru(f);
-	INIT_LIST_HEAD(list);
-}
-
 /* ---- Folios that somebody else has chosen ---- */
 
 unsigned long reclaim_folio_list(struct list_head *list, gfp_t gfp, bool ignore_references)
@@ -326,7 +319,7 @@ unsigned long reclaim_folio_list(struct list_head *list, gfp_t gfp, bool ignore_
 	fs_reclaim_acquire(gfp);
 	freed = shrink_folio_list(list, &sc);
 	fs_reclaim_release(gfp);
-	putback_folios(list);
+	folios_putback_lru(list);
 	memalloc_noreclaim_restore(old);
 	return freed;
 }

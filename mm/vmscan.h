@@ -57,7 +57,8 @@ struct scan_control {
 	bool skipped_deactivate;	/* there are active folios that were not looked at */
 	/* In this round; whoever starts one clears them. */
 	unsigned long nr_taken;		/* isolated for a verdict */
-	unsigned long nr_writeback;	/* of these, under writeback; and put under it just now */
+	unsigned long nr_writeback;	/* of these, found under writeback */
+	unsigned long nr_pageout;	/* written; of these, under writeback now */
 	unsigned long nr_started;
 	unsigned long nr_immediate;	/* of these, kswapd has seen them so before */
 	/* Of the folio that was first on the list. */
@@ -67,8 +68,6 @@ struct scan_control {
 
 /* RCL-15 for LIST. What is left on it afterwards is to be put back. Pages freed. => PF_MEMALLOC; may sleep */
 unsigned long shrink_folio_list(struct list_head *list, struct scan_control *sc);
-/* Back to the lists that their flags name; drops the isolation's references. LIST is empty afterwards. */
-void putback_folios(struct list_head *list);
 /* PF_MEMALLOC on (RCL-12); what it was before, for restore. */
 static inline unsigned int memalloc_noreclaim_save(void)
 {
