@@ -16,6 +16,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/trace/fail.h"
 #include "kernel/trace/pause.h"
+#include "mm/page.h"
 #include "mm/vmstat.h"
 
 LIST_HEAD(block_devices);
@@ -107,17 +108,91 @@ static bool bio_possible(const struct block_device *bdev, const struct bio *bio)
 
 /* ---- Faults on order (kernel/trace): a test lets requests fail, or keeps the answers back ---- */
 
+/* The order of the smallest block of pages that holds BIO's first piece: a test picks large folios by it. */
+static int fail_order(const struct bio *bio)
+{
+	int order = 0;
+
+	while ((PAGE_SIZE << order) < bio->bi_io_vec[0].bv_len)
+		order++;
+	return order;
+}
+
 static bool fail_request(const struct bio *bio)
 {
 	switch (bio->bi_op) {
 	case REQ_OP_READ:
-		return fail_here("disk_read", -1);
+		return fail_here("disk_read", fail_order(bio));
 	case REQ_OP_WRITE:
-		return fail_here("disk_write", -1);
+		return fail_here("disk_write", fail_order(bio));
 	default:
-		return fail_here("disk_flush", -1);
+		return fail_here("disk_flush", 0);
 	}
 }
+
+static void tell_owner(struct bio *bio)
+{
+	atomic_dec(&bio->bi_bdev->bd_in_flight);
+	bio->bi_end_io(bio);	/* BIO may be gone now */
+}
+
+#ifndef RELEASE
+static void let_go(struct pause_point *p);
+DEFINE_PAUSE_HOLD(hold_read, "disk_read_done", let_go);
+DEFINE_PAUSE_HOLD(hold_write, "disk_write_done", let_go);
+DEFINE_PAUSE_HOLD(hold_flush, "disk_flush_done", let_go);
+static LIST_HEAD(held_bios);		/* held_lock */
+static DEFINE_SPINLOCK(held_lock);
+
+static struct pause_point *hold_of(const struct bio *bio)
+{
+	return bio->bi_op == REQ_OP_READ ? &hold_read : bio->bi_op == REQ_OP_WRITE ? &hold_write : &hold_flush;
+}
+
+/* The answers kept back at P go on. They are told with interrupts off, as a device would. */
+static void let_go(struct pause_point *p)
+{
+	struct bio *bio, *next;
+	unsigned long flags;
+	LIST_HEAD(go);
+
+	spin_lock_irqsave(&held_lock, flags);
+	list_for_each_entry_safe(bio, next, &held_bios, bi_list) {
+		if (hold_of(bio) != p)
+			continue;
+		list_del(&bio->bi_list);
+		list_add_tail(&bio->bi_list, &go);
+		pause_hold_gone(p, 1);
+	}
+	spin_unlock_irqrestore(&held_lock, flags);
+	local_irq_save(flags);
+	list_for_each_entry_safe(bio, next, &go, bi_list)
+		tell_owner(bio);
+	local_irq_restore(flags);
+}
+
+/* A test wants the answer to BIO to come late. Not of a synchronous disk: its users rely on the answer. */
+static bool keep_back(struct bio *bio)
+{
+	struct pause_point *p = hold_of(bio);
+	unsigned long flags;
+	bool keep;
+
+	if (likely(!READ_ONCE(p->armed)) || bio->bi_bdev->bd_synchronous)
+		return false;
+	spin_lock_irqsave(&held_lock, flags);
+	keep = pause_hold(p);
+	if (keep)
+		list_add_tail(&bio->bi_list, &held_bios);
+	spin_unlock_irqrestore(&held_lock, flags);
+	return keep;
+}
+#else
+static bool keep_back(struct bio *bio)
+{
+	return false;
+}
+#endif
 
 static void count_start(struct block_device *bdev)
 {
@@ -132,6 +207,7 @@ void submit_bio(struct bio *bio)
 {
 	struct block_device *bdev = bio->bi_bdev;
 
+	bio->bi_idx = 0;
 	count_start(bdev);
 	if (!bio_possible(bdev, bio) || fail_request(bio)) {
 		bio_endio(bio, -EIO);
@@ -143,16 +219,11 @@ void submit_bio(struct bio *bio)
 	bdev->bd_submit(bdev, bio);
 }
 
-static void tell_owner(struct bio *bio)
-{
-	atomic_dec(&bio->bi_bdev->bd_in_flight);
-	bio->bi_end_io(bio);	/* BIO may be gone now */
-}
-
 void bio_endio(struct bio *bio, int status)
 {
 	bio->bi_status = status;
-	tell_owner(bio);
+	if (!keep_back(bio))
+		tell_owner(bio);
 }
 
 static void complete_bio(struct bio *bio)

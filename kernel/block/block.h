@@ -39,6 +39,7 @@ struct bio {
 	int bi_status;				/* out: 0 or -EIO, ... */
 	void (*bi_end_io)(struct bio *bio);	/* in an interrupt, or inside submit_bio: may not sleep */
 	void *bi_private;			/* the caller's */
+	unsigned int bi_idx;			/* the driver's: pieces done */
 	struct list_head bi_list;		/* the block layer's: waiting for room in the ring */
 };
 
