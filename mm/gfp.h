@@ -87,6 +87,8 @@ static inline void clear_highpage(struct page *p) { clear_page(page_address(p));
  * largest process (RCL-30); true if the caller should try again.
  */
 bool out_of_memory(gfp_t gfp, unsigned int order);
+/* Some zone has its high watermark and a block of ORDER: the last look before a kill (RCL-29). */
+bool zones_at_high(gfp_t gfp, unsigned int order);
 /* Upward entry: caches that can give memory back; returns pages freed. */
 struct shrinker { const char *name; unsigned long (*scan)(unsigned long nr); struct list_head list; };
 void register_shrinker(struct shrinker *s);

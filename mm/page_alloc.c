@@ -569,6 +569,23 @@ static bool zone_watermark_ok(struct zone *z, unsigned int order, unsigned long 
 	return free > (long)mark;
 }
 
+static bool has_block(const struct zone *z, unsigned int order)
+{
+	while (order < NR_PAGE_ORDERS && !READ_ONCE(z->free_area[order].nr_free))
+		order++;
+	return order < NR_PAGE_ORDERS;
+}
+
+bool zones_at_high(gfp_t gfp, unsigned int order)
+{
+	struct zone *z;
+
+	for_each_populated_zone(z)
+		if (zone_watermark_ok(z, order, z->watermark[WMARK_HIGH], gfp) && has_block(z, order))
+			return true;
+	return false;
+}
+
 /* ---- Allocating ---- */
 
 static struct page *rmqueue(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)

@@ -6,7 +6,8 @@
  *	pause_spin("gup_fast_b1");		spins with interrupts as they are, bounded; needs a second CPU
  *
  * Each use defines a static object in section .pause_points, so the file lists all of them. Disarmed it costs one
- * load and a branch. RELEASE: nothing. A killed thread leaves a sleeping pause point.
+ * load and a branch. RELEASE: nothing. A killed thread leaves a sleeping pause point; one
+ * that already exits stays.
  */
 #ifndef KERNEL_TRACE_PAUSE_H
 #define KERNEL_TRACE_PAUSE_H
