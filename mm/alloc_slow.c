@@ -151,19 +151,15 @@ static bool oom_may_help(const struct slow_alloc *s)
 	return s->order < 2 || !(s->gfp & __GFP_MOVABLE);
 }
 
-/* Reclaim has come to its end. Memory if there is some all the same; *GO_ON: something may have changed. */
-static struct page *last_resort(struct slow_alloc *s, bool *go_on)
+/* Reclaim has come to its end. True: something may have changed. */
+static bool last_resort(struct slow_alloc *s)
 {
-	struct page *p = get_page_from_freelist(s->gfp, s->order, RESERVE_HIGH);
-
-	*go_on = false;
-	if (p || !oom_may_help(s))
-		return p;
-	*go_on = out_of_memory(s->gfp, s->order);
-	s->oom_ran |= *go_on;
+	if (!oom_may_help(s) || !out_of_memory(s->gfp, s->order))
+		return false;
+	s->oom_ran = s->gfp & __GFP_IO;
 	s->drained = false;
 	s->no_progress = 0;
-	return NULL;
+	return true;
 }
 
 /* May not wait, or makes memory itself. */
@@ -175,7 +171,7 @@ static bool must_not_reclaim(gfp_t gfp)
 struct page *alloc_pages_slow(gfp_t gfp, unsigned int order)
 {
 	struct slow_alloc s = { .gfp = gfp, .order = order };
-	bool progress, go_on;
+	bool progress;
 	struct page *p;
 
 	WARN_ON_ONCE((gfp & __GFP_NOFAIL) && must_not_reclaim(gfp));
@@ -196,8 +192,7 @@ struct page *alloc_pages_slow(gfp_t gfp, unsigned int order)
 			cond_resched();
 			continue;
 		}
-		p = last_resort(&s, &go_on);
-		if (p || (!go_on && !(gfp & __GFP_NOFAIL)))
-			return p;
+		if (!last_resort(&s) && !(gfp & __GFP_NOFAIL))
+			return NULL;
 	}
 }

@@ -103,6 +103,8 @@ void might_alloc(gfp_t gfp);
  * largest process (RCL-30); true if the caller should try again.
  */
 bool out_of_memory(gfp_t gfp, unsigned int order);
+/* Some zone has its high watermark and a block of ORDER: the last look before a kill (RCL-29). */
+bool zones_at_high(gfp_t gfp, unsigned int order);
 /*
  * A cache that can give memory back: how many objects it has that might go; look at up to NR of them, pages freed.
  * => process context; count does not sleep

@@ -13,7 +13,7 @@ void zero_page_init(void);
 /* Make the frames from P on a folio: head, tails, counts. Frozen, nobody looks at them. page_alloc.c */
 void prep_compound(struct page *p, unsigned int order);
 /* Memory for the request, if it leaves what RESERVE says. No sleep, no reclaim. page_alloc.c */
-enum alloc_reserve { RESERVE_HIGH, RESERVE_LOW, RESERVE_MIN, RESERVE_ATOMIC, RESERVE_OOM, RESERVE_NONE };
+enum alloc_reserve { RESERVE_LOW, RESERVE_MIN, RESERVE_ATOMIC, RESERVE_OOM, RESERVE_NONE };
 struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, enum alloc_reserve reserve);
 /* Memory, whatever it takes that GFP allows; NULL: RCL-27. alloc_slow.c */
 struct page *alloc_pages_slow(gfp_t gfp, unsigned int order);

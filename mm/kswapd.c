@@ -27,15 +27,7 @@ static atomic_t failures;	/* runs in a row that freed nothing */
 /* Some zone that a request up to HIGHEST can use is at high for ORDER. */
 static bool pgdat_balanced(unsigned int order, enum zone_type highest)
 {
-	struct zone *z;
-
-	for_each_populated_zone(z) {
-		if (z > &zones[highest])
-			continue;
-		if (zone_watermark_ok(z, order, z->watermark[WMARK_HIGH], highest, 0) && (!order || zone_has_block(z, order)))
-			return true;
-	}
-	return false;
+	return zones_at_high(highest == ZONE_DMA32 ? __GFP_DMA32 : 0, order);
 }
 
 bool kswapd_is_hopeless(void)

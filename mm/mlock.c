@@ -23,6 +23,7 @@
 #include "kernel/task/cred.h"
 #include "kernel/task/signal.h"
 #include "kernel/task/syscall.h"
+#include "kernel/trace/pause.h"
 #include "mm/huge_memory.h"
 #include "mm/lru.h"
 #include "mm/rmap.h"
@@ -339,6 +340,7 @@ static int do_mlock(unsigned long start, size_t len, vm_flags_t lock)
 	mmap_write_unlock(mm);
 	if (err)
 		return err;
+	pause_point("mlock_populate");
 	err = __mm_populate(start, len, false);
 	/* What the standard wants to hear. */
 	return err == -EFAULT ? -ENOMEM : err == -ENOMEM ? -EAGAIN : err;

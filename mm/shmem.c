@@ -21,6 +21,7 @@
 #include "kernel/fs/pipe.h"
 #include "kernel/fs/tmpfs.h"
 #include "kernel/task/signal.h"
+#include "kernel/trace/pause.h"
 #include "mm/lru.h"
 #include "mm/memory.h"
 #include "mm/mm.h"
@@ -476,6 +477,7 @@ static ssize_t shmem_write(struct file *file, struct iov_iter *from, loff_t *ppo
 	if (n > 0) {
 		size_t cut = from->count - n;
 
+		pause_spin("shmem_write");
 		from->count = n;
 		remove_privs(inode);
 		while (from->count) {

@@ -105,10 +105,21 @@ bool zone_has_block(const struct zone *z, unsigned int order)
 	return false;
 }
 
+bool zones_at_high(gfp_t gfp, unsigned int order)
+{
+	enum zone_type highest = gfp_zone(gfp);
+	struct zone *z;
+
+	for_each_populated_zone(z)
+		if (z <= &zones[highest] && zone_watermark_ok(z, order, z->watermark[WMARK_HIGH], highest, 0) &&
+		    zone_has_block(z, order))
+			return true;
+	return false;
+}
+
 unsigned long reserve_mark(const struct zone *z, enum alloc_reserve r)
 {
 	switch (r) {
-	case RESERVE_HIGH:   return z->watermark[WMARK_HIGH];
 	case RESERVE_LOW:    return z->watermark[WMARK_LOW];
 	case RESERVE_MIN:    return z->watermark[WMARK_MIN];
 	case RESERVE_ATOMIC: return z->watermark[WMARK_MIN] * 3 / 8;
