@@ -56,6 +56,13 @@ bool kswapd_is_hopeless(void);
 void kswapd_try_clear_hopeless(const struct scan_control *sc);
 void kswapd_wake(void);
 
+struct mm_struct;
+/*
+ * For the words of `force`: the folio of the first mapped page at or behind *ADDR and below END, with a reference; *ADDR is
+ * moved behind it. NULL: there is none. force_migrate.c
+ */
+struct folio *next_mapped_folio(struct mm_struct *mm, unsigned long *addr, unsigned long end);
+
 /* Buddy arithmetic (pure; tested on the host). */
 static inline unsigned long find_buddy_pfn(unsigned long pfn, unsigned int order) { return pfn ^ (1UL << order); }
 
