@@ -10,6 +10,7 @@
  */
 #include "mm/fault.h"
 #include "kernel/fs/fs.h"
+#include "mm/oom.h"
 
 /* Ask the file for the page: referenced and locked in vmf->page, or an error. */
 static vm_fault_t __do_fault(struct vm_fault *vmf)
@@ -41,9 +42,15 @@ static void set_file_pte(struct vm_fault *vmf, struct page *page, pte_t *pte, un
 	set_pte(pte, entry);
 }
 
+/* What VMA's process had written here was taken away: the file must not show through (RCL-33). => ptl held */
+static bool private_of_victim(const struct vm_area_struct *vma)
+{
+	return !(vma->vm_flags & VM_SHARED) && check_stable_address_space(vma->vm_mm);
+}
+
 /*
- * Map vmf->cow_page (a private copy) or vmf->page. Consumes the reference of the page mapped; 0, or NOPAGE
- * with nothing consumed: somebody else filled the PTE.
+ * Map vmf->cow_page (a private copy) or vmf->page. Consumes the reference of the page mapped; 0. Or with nothing
+ * consumed NOPAGE: somebody else filled the PTE; or SIGBUS (RCL-33).
  */
 static vm_fault_t finish_fault(struct vm_fault *vmf)
 {
@@ -52,6 +59,10 @@ static vm_fault_t finish_fault(struct vm_fault *vmf)
 
 	if (!vmf_lock_pte(vmf))
 		return VM_FAULT_NOPAGE;
+	if (unlikely(private_of_victim(vma))) {
+		pte_unmap_unlock(vmf->pte, vmf->ptl);
+		return VM_FAULT_SIGBUS;
+	}
 	if (unlikely(!pte_none(ptep_get(vmf->pte)))) {
 		pte_unmap_unlock(vmf->pte, vmf->ptl);
 		return VM_FAULT_NOPAGE;
@@ -107,8 +118,13 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end)
 		return 0;
 	end = min(end, min(size - 1, start + FAULT_AROUND_PAGES - 1));
 	grab_cached_pages(inode->i_mapping, start, end, pages);
-	if (!vmf_lock_pte(vmf))
+	if (!vmf_lock_pte(vmf)) {
 		ret = VM_FAULT_NOPAGE;
+	} else if (unlikely(private_of_victim(vmf->vma))) {
+		pte_unmap_unlock(vmf->pte, vmf->ptl);
+		vmf->pte = NULL;
+		ret = VM_FAULT_SIGBUS;
+	}
 	for (pgoff_t i = 0; i <= end - start; i++) {
 		struct folio *folio = pages[i] ? page_folio(pages[i]) : NULL;
 		pte_t *pte = vmf->pte + (long)(start + i - vmf->pgoff);
@@ -149,7 +165,7 @@ static vm_fault_t do_fault_around(struct vm_fault *vmf)
 
 static vm_fault_t do_read_fault(struct vm_fault *vmf)
 {
-	vm_fault_t ret;
+	vm_fault_t ret, err;
 
 	if (vmf->vma->vm_ops->map_pages) {
 		ret = do_fault_around(vmf);
@@ -159,17 +175,18 @@ static vm_fault_t do_read_fault(struct vm_fault *vmf)
 	ret = __do_fault(vmf);
 	if (unlikely(!(ret & VM_FAULT_LOCKED)))
 		return ret;
-	if (finish_fault(vmf))
+	err = finish_fault(vmf);
+	if (err)
 		folio_put(page_folio(vmf->page));
 	folio_unlock(page_folio(vmf->page));
-	return ret & ~VM_FAULT_LOCKED;
+	return (ret & ~VM_FAULT_LOCKED) | (err & VM_FAULT_ERROR);
 }
 
 /* A private mapping is written before it was read: the copy is made straight from the page cache. */
 static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 {
 	struct folio *copy;
-	vm_fault_t ret;
+	vm_fault_t ret, err;
 
 	if (unlikely(anon_vma_prepare(vmf->vma)))
 		return VM_FAULT_OOM;
@@ -183,11 +200,12 @@ static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 	}
 	copy_page(folio_address(copy), page_address(vmf->page));
 	vmf->cow_page = &copy->page;
-	if (finish_fault(vmf))
+	err = finish_fault(vmf);
+	if (err)
 		folio_put(copy);
 	folio_unlock(page_folio(vmf->page));
 	put_page(vmf->page);
-	return ret & ~VM_FAULT_LOCKED;
+	return (ret & ~VM_FAULT_LOCKED) | (err & VM_FAULT_ERROR);
 }
 
 static vm_fault_t do_shared_fault(struct vm_fault *vmf)

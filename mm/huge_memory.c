@@ -20,6 +20,8 @@
 #include "kernel/trace/pause.h"
 #include "mm/fault.h"
 #include "mm/mmu_gather.h"
+#include "mm/oom.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma)
@@ -74,6 +76,7 @@ static vm_fault_t do_huge_zero_page(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	struct page *table = pte_alloc_one(vma->vm_mm);
 	struct folio *zero;
+	vm_fault_t ret;
 
 	if (unlikely(!table))
 		return VM_FAULT_OOM;
@@ -85,7 +88,8 @@ static vm_fault_t do_huge_zero_page(struct vm_fault *vmf)
 	}
 	vmf->ptl = pmd_lockptr(vmf->pmd);
 	spin_lock(vmf->ptl);
-	if (likely(pmd_none(pmdp_get(vmf->pmd)))) {
+	ret = check_stable_address_space(vma->vm_mm);
+	if (likely(!ret && pmd_none(pmdp_get(vmf->pmd)))) {
 		pgtable_trans_huge_deposit(vma->vm_mm, vmf->pmd, table);
 		set_pmd(vmf->pmd, pfn_pmd(folio_pfn(zero), vma->vm_page_prot));
 		table = NULL;
@@ -93,7 +97,7 @@ static vm_fault_t do_huge_zero_page(struct vm_fault *vmf)
 	spin_unlock(vmf->ptl);
 	if (unlikely(table))
 		pte_free(vma->vm_mm, table);
-	return 0;
+	return ret;
 }
 
 /* ---- First touch ---- */
@@ -139,6 +143,7 @@ vm_fault_t do_huge_pmd_anonymous_page(struct vm_fault *vmf)
 	struct mm_struct *mm = vma->vm_mm;
 	struct folio *folio;
 	struct page *table;
+	vm_fault_t ret;
 
 	if (!thp_vma_suitable_orders(vma, vmf->address, BIT(HPAGE_PMD_ORDER)))
 		return VM_FAULT_FALLBACK;	/* MTHP-5: counts nothing */
@@ -156,11 +161,12 @@ vm_fault_t do_huge_pmd_anonymous_page(struct vm_fault *vmf)
 	}
 	vmf->ptl = pmd_lockptr(vmf->pmd);
 	spin_lock(vmf->ptl);
-	if (unlikely(!pmd_none(pmdp_get(vmf->pmd)))) {
+	ret = check_stable_address_space(mm);
+	if (unlikely(ret || !pmd_none(pmdp_get(vmf->pmd)))) {
 		spin_unlock(vmf->ptl);
 		pte_free(mm, table);
 		folio_put(folio);
-		return 0;
+		return ret;
 	}
 	pgtable_trans_huge_deposit(mm, vmf->pmd, table);
 	map_anon_folio_pmd(folio, vmf);
@@ -232,6 +238,10 @@ static bool can_reuse_huge_folio(struct folio *folio, struct vm_area_struct *vma
 {
 	if (PageAnonExclusive(&folio->page))
 		return true;
+	if (folio_ref_count(folio) > 1 + (folio_test_swapcache(folio) ? HPAGE_PMD_NR : 0))
+		return false;
+	if (folio_test_swapcache(folio))
+		folio_free_swap(folio);
 	/* One reference is one PMD mapping: ours is all that there is, of any page of it. */
 	if (folio_ref_count(folio) != 1)
 		return false;

@@ -8,6 +8,7 @@
  *	    handle_pte_fault           look at the PTE
  *	      none, anonymous ───────> do_anonymous_page      zero page, or zeroed pages of its own
  *	      none, file ────────────> do_fault               (file_fault.c)
+ *	      swapped out ───────────> do_swap_page           (swap_fault.c)
  *	      being moved ───────────> wait                   (migrate.c)
  *	      present, write ────────> do_wp_page             (cow.c)
  *
@@ -20,7 +21,7 @@
  *
  *	sizes policy allows ─> blocks inside the VMA ─> blocks still empty ─> the largest there is memory for
  *
- * Not here: swap entries; huge PMDs (huge_memory.c). Linux: mm/memory.c; the functions bear its names.
+ * Not here: huge PMDs (huge_memory.c). Linux: mm/memory.c; the functions bear its names.
  */
 #include "mm/fault.h"
 #include "kernel/lib/err.h"
@@ -31,6 +32,8 @@
 #include "kernel/trace/pause.h"
 #include "mm/huge_memory.h"
 #include "mm/migrate.h"
+#include "mm/oom.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"
 
@@ -76,12 +79,15 @@ static vm_fault_t do_zero_page(struct vm_fault *vmf)
 {
 	pte_t entry = pte_mkspecial(pfn_pte(page_to_pfn(zero_page), vmf->vma->vm_page_prot));
 
+	vm_fault_t ret;
+
 	if (!vmf_lock_pte(vmf))
 		return 0;
-	if (pte_none(ptep_get(vmf->pte)))
+	ret = check_stable_address_space(vmf->vma->vm_mm);
+	if (!ret && pte_none(ptep_get(vmf->pte)))
 		set_pte(vmf->pte, entry);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
-	return 0;
+	return ret;
 }
 
 void folio_zero_user(struct folio *folio, unsigned long addr)
@@ -175,23 +181,28 @@ static struct folio *alloc_anon_folio(struct vm_fault *vmf)
 }
 
 /*
- * MTHP-10, 11: FOLIO, whose reference becomes that of its first page's mapping, goes in if its block is still
- * empty. False: it is not; nothing happened.
+ * MTHP-10, 11: FOLIO goes in if its block is still empty; its reference becomes that of its first page's mapping, or
+ * is dropped.
  */
-static bool map_anon_folio_ptes(struct vm_fault *vmf, struct folio *folio)
+static vm_fault_t map_anon_folio_ptes(struct vm_fault *vmf, struct folio *folio)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned int order = folio_order(folio), nr = 1U << order;
 	unsigned long addr = block_start(vmf->address, order);
 	pte_t entry = maybe_mkwrite(pte_mkdirty(pfn_pte(folio_pfn(folio), vma->vm_page_prot)), vma);
+	vm_fault_t ret;
 
 	/* FLT-7: vmf->address stays what it was. */
 	vmf->pte = pte_offset_map_lock(vma->vm_mm, vmf->pmd, addr, &vmf->ptl);
-	if (unlikely(!vmf->pte))
-		return false;
-	if (unlikely(!pte_range_none(vmf->pte, nr))) {
+	if (unlikely(!vmf->pte)) {
+		folio_put(folio);
+		return 0;
+	}
+	ret = check_stable_address_space(vma->vm_mm);
+	if (unlikely(ret || !pte_range_none(vmf->pte, nr))) {
 		pte_unmap_unlock(vmf->pte, vmf->ptl);
-		return false;
+		folio_put(folio);
+		return ret;
 	}
 	if (order)
 		folio_ref_add(folio, (int)nr - 1);
@@ -203,7 +214,7 @@ static bool map_anon_folio_ptes(struct vm_fault *vmf, struct folio *folio)
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
 	if (order)
 		count_mthp_stat(order, MTHP_STAT_ANON_FAULT_ALLOC);
-	return true;
+	return 0;
 }
 
 static __gdb_stop vm_fault_t do_anonymous_page(struct vm_fault *vmf)
@@ -227,9 +238,7 @@ static __gdb_stop vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	if (unlikely(!folio))
 		return VM_FAULT_OOM;
 	pause_point("anon_fault_alloc");
-	if (unlikely(!map_anon_folio_ptes(vmf, folio)))
-		folio_put(folio);
-	return 0;
+	return map_anon_folio_ptes(vmf, folio);
 }
 
 /* MTHP-6: one who watches single pages (in Linux: userfaultfd) gets single pages. */
@@ -273,7 +282,8 @@ static vm_fault_t pte_access_flags(struct vm_fault *vmf)
 /* Neither none nor present. */
 static vm_fault_t do_non_present_pte(struct vm_fault *vmf)
 {
-	KASSERT(is_pte_migration_entry(vmf->orig_pte), "RMAP-12");
+	if (likely(!is_pte_migration_entry(vmf->orig_pte)))
+		return do_swap_page(vmf);
 	migration_entry_wait(vmf->vma->vm_mm, vmf->pmd, vmf->address);
 	return 0;
 }
@@ -358,12 +368,6 @@ static inline void mm_account_fault(unsigned int flags, vm_fault_t ret)
 		current->min_flt++;
 }
 
-/* Work for an OOM victim that the reaper has been through must not see zeroes where its data was (RCL-33). */
-static inline bool mm_was_reaped(struct mm_struct *mm)
-{
-	return unlikely(test_bit(MMF_OOM_REAPED, &mm->flags));
-}
-
 __gdb_stop vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags,
 				      struct pt_regs *regs)
 {
@@ -373,8 +377,6 @@ __gdb_stop vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long 
 	concurrency_enter(IN_FAULT, mm);
 	ret = __handle_mm_fault(vma, address, flags);
 	concurrency_exit(IN_FAULT);
-	if (mm_was_reaped(mm) && !(ret & (VM_FAULT_RETRY | VM_FAULT_ERROR)))
-		ret = VM_FAULT_SIGBUS;
 	mm_account_fault(flags, ret);
 	return ret;
 }

@@ -16,6 +16,7 @@
 #include "mm/migrate.h"
 #include "arch-x86_64/tlbflush.h"
 #include "mm/huge_memory.h"
+#include "mm/mlock.h"
 
 /* ---- Mappings to entries ---- */
 
@@ -84,6 +85,8 @@ static bool unmap_batch(struct page_vma_mapped_walk *pvmw)
 		folio_remove_rmap_ptes(f, first, (int)done, pvmw->vma);
 		folio_put_refs(f, (int)done);
 	}
+	if (unlikely(pvmw->vma->vm_flags & VM_LOCKED))
+		mlock_drain_local();	/* the batch's reference would look like a stranger's */
 	pvmw->pte += b.nr - 1;
 	pvmw->address += (unsigned long)(b.nr - 1) << PAGE_SHIFT;
 	return done == b.nr;
@@ -182,6 +185,8 @@ static void restore_batch(struct page_vma_mapped_walk *pvmw, struct folio *dst)
 		folio_add_file_rmap_ptes(dst, page, nr, pvmw->vma);
 	for (int i = 0; i < nr; i++)
 		set_pte(pvmw->pte + i, pte_for(pvmw->vma, page + i, pte_to_swp_entry(ptep_get(pvmw->pte + i))));
+	if (unlikely(pvmw->vma->vm_flags & VM_LOCKED))
+		mlock_drain_local();
 	pvmw->pte += nr - 1;
 	pvmw->address += (unsigned long)(nr - 1) << PAGE_SHIFT;
 }

@@ -31,16 +31,12 @@
 /* ---- The target takes the source's place: step 12 to 14 ---- */
 
 #define MOVED_FLAGS \
-	(BIT(PG_referenced) | BIT(PG_uptodate) | BIT(PG_dirty) | BIT(PG_active) | BIT(PG_workingset) | BIT(PG_swapbacked) | \
-	 BIT(PG_unevictable))
+	(BIT(PG_referenced) | BIT(PG_uptodate) | BIT(PG_dirty) | BIT(PG_active) | BIT(PG_workingset) | BIT(PG_swapbacked))
 
-/* => both locked; nobody else sees DST */
+/* => both locked; nobody else sees DST. Marks of mlock come and go with mappings (MLK-7). */
 static void copy_flags(struct folio *src, struct folio *dst)
 {
 	dst->flags |= READ_ONCE(src->flags) & MOVED_FLAGS;
-	/* Counted in Mlocked, once. */
-	if (folio_test_clear_mlocked(src))
-		folio_set_mlocked(dst);
 }
 
 /* The page cache names DST instead of SRC, from one moment to the next. False: SRC has unexpected references. */

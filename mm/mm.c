@@ -14,6 +14,7 @@
 #include "kernel/init.h"
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
+#include "kernel/trace/pause.h"
 #include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
@@ -188,6 +189,7 @@ static void exit_mmap(struct mm_struct *mm)
 	 */
 	leave_mm_everywhere(mm);
 	lru_add_drain();
+	pause_point("exit_mmap");
 	mmap_write_lock(mm);	/* against the OOM reaper and those who look in through mm_list */
 	for_each_vma(mm, vma)
 		if (vma->vm_flags & VM_ACCOUNT)

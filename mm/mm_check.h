@@ -25,6 +25,7 @@ struct frame_tally {
 #define T_BUSY		4u	/* an mm that maps it is in the middle of something */
 #define T_MIGRATION	8u	/* a migration entry names a page of it */
 #define T_TOLD		16u	/* a violation of its LRU membership was reported */
+#define T_LOCKED	32u	/* head: a VM_LOCKED VMA maps a page of it */
 
 /* One for each four frames: that of a large folio is its head's. */
 struct large_tally {
@@ -44,7 +45,7 @@ struct check {
 	unsigned long *busy_ids;	/* bit for each mm id below BUSY_IDS */
 	bool any_busy, kthread_busy;
 	/* What the gauges must show; pages, but pmd-size folios in units of pages too. */
-	long anon_mapped, file_mapped, anon_thps, tables, pins;
+	long anon_mapped, file_mapped, anon_thps, tables, pins, mlocked;
 	long nr_anon[10], nr_partial[10];
 	unsigned long queued;		/* folios in the deferred-split queue */
 	struct list_head *queue;	/* the link of one of them */

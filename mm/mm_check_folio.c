@@ -297,6 +297,26 @@ static void check_lru_flag(struct check *c, const struct folio_tally *t)
 		c->skipped++;
 }
 
+/*
+ * MLK-7: what has the mark, and nothing else, is unevictable, and some locked VMA maps it. A locked VMA may map what has no
+ * mark: reclaim will see.
+ */
+static void check_mlocked(struct check *c, const struct folio_tally *t)
+{
+	bool marked = folio_test_mlocked(t->f), locked = frame_of(c, &t->f->page)->flags & T_LOCKED;
+
+	c->mlocked += marked ? t->nr : 0;
+	if (folio_test_lru(t->f))
+		check_pfn(c, "MLK-7", t->pfn, "unevictable", marked, folio_test_unevictable(t->f));
+	check_pfn(c, "MLK-7", t->pfn, "mlock_count", marked, atomic_read(&t->f->mlock_count) > 0);
+	if (!marked || locked)
+		return;
+	if (t->busy)
+		c->skipped++;
+	else
+		check_fail(c, "MLK-7", "pfn", t->pfn, "mlocked", 0, 1);
+}
+
 /* SPLIT-9, RMAP-8 and 9. */
 static void check_deferred(struct check *c, const struct folio_tally *t)
 {
@@ -360,6 +380,7 @@ static void check_folio(struct check *c, struct folio *f)
 		check_owners(c, &t);
 	if (folio_test_anon(f))
 		check_exclusive(c, &t);
+	check_mlocked(c, &t);
 	if (large && folio_order(f) > 1)
 		check_deferred(c, &t);
 	if (frame_of(c, &f->page)->flags & T_MIGRATION) {
@@ -487,6 +508,7 @@ void check_gauges(struct check *c)
 	check_gauge(c, "nr_anon_pages", NR_ANON_MAPPED, c->anon_mapped);
 	check_gauge(c, "nr_mapped", NR_FILE_MAPPED, c->file_mapped);
 	check_gauge(c, "nr_anon_transparent_hugepages", NR_ANON_THPS, c->anon_thps);
+	check_gauge(c, "nr_mlock", NR_MLOCK, c->mlocked);
 	/* These change in steps of their own: a task may be between two. */
 	if (c->any_busy)
 		return;

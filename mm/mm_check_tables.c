@@ -146,6 +146,8 @@ static void tally_page(struct mm_tally *t, unsigned long addr, struct page *page
 		check_fail(t->c, "RMAP-1", "pfn", page_to_pfn(page), "outside_vma", 0, 1);
 	else if (folio_test_anon(f))
 		check_rmap(t, vma, addr, f, page);
+	if (vma && (vma->vm_flags & VM_LOCKED))
+		frame_of(t->c, &f->page)->flags |= T_LOCKED;
 	if (writable)
 		check_writable(t, vma, f, page);
 	t->rss[mm_counter(f)] += pmd ? HPAGE_PMD_NR : 1;

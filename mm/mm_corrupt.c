@@ -83,6 +83,7 @@ static struct change page_field(const char *name, struct page *p, struct folio *
 		{ "exclusive", false, FLIP(p->flags, PG_anon_exclusive) },
 		{ "lru", false, FLIP(f->flags, PG_lru) },
 		{ "active", false, FLIP(f->flags, PG_active) },
+		{ "mlock_count", false, SUM(f->mlock_count) },
 		{ "total", true, SUM(f->_owners.total) },
 		{ "entire", true, SUM(f->_entire_mapcount) },
 		{ "nr_pages_mapped", true, SUM(f->_nr_pages_mapped) },
@@ -101,8 +102,8 @@ static struct change page_field(const char *name, struct page *p, struct folio *
 			return fields[i].c;
 	return (struct change){ 0 };
 }
-#define PAGE_FIELDS "refs mapcount index private anon_vma exclusive lru active total entire nr_pages_mapped pincount slot0 " \
-	"slot1 id0 id1 shared partially_mapped tail_refs"
+#define PAGE_FIELDS "refs mapcount index private anon_vma exclusive lru active mlock_count total entire nr_pages_mapped pincount " \
+	"slot0 slot1 id0 id1 shared partially_mapped tail_refs"
 
 static int corrupt_page(const char *name, unsigned long pfn, long delta)
 {

@@ -18,6 +18,8 @@
 #include "kernel/task/pid.h"
 #include "kernel/task/signal.h"
 #include "mm/memory.h"
+#include "mm/oom.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 #define OOM_SCORE_ADJ_MIN (-1000)
@@ -25,7 +27,9 @@
 #define OOM_DISABLE	  (-17)		/* of the old oom_adj file */
 #define OOM_ADJUST_MAX	  15
 #define BADNESS_NEVER	  (-0x7fffffffffffffffL - 1)
+#define BADNESS_MOST	  0x7fffffffffffffffL
 #define REAP_DELAY_MS	  2000
+#define REAP_PAUSE_MS	  100
 #define REAP_ATTEMPTS	  10
 
 static int panic_on_oom, oom_kill_allocating_task, oom_dump_tasks = 1;
@@ -33,6 +37,7 @@ static int panic_on_oom, oom_kill_allocating_task, oom_dump_tasks = 1;
 /* L: oom_lock */
 static DEFINE_MUTEX(oom_lock);
 static struct mm_struct *victim_mm;	/* L: counted reference; NULL: nobody is on the way out */
+static u64 victim_due;			/* L: when the reaper shall look after it */
 static pid_t victim_pid;		/* L: for the reaper's messages */
 static char victim_comm[TASK_COMM_LEN];	/* L */
 
@@ -57,6 +62,28 @@ static struct task_struct *find_lock_task_mm(struct task_struct *p)
 static bool oom_unkillable(const struct task_struct *p)
 {
 	return p->tgid == 1 || (p->flags & PF_KTHREAD);
+}
+
+void set_current_oom_origin(void)
+{
+	WRITE_ONCE(current->signal->oom_flag_origin, true);
+}
+
+void clear_current_oom_origin(void)
+{
+	WRITE_ONCE(current->signal->oom_flag_origin, false);
+}
+
+/* In swapoff, and not about to leave it because of a signal. */
+static bool oom_task_origin(const struct task_struct *p)
+{
+	return READ_ONCE(p->signal->oom_flag_origin) && !(p->signal->flags & SIGNAL_GROUP_EXIT) && !oom_unkillable(p);
+}
+
+/* What all badness is measured by: RAM and swap, in pages. */
+static unsigned long oom_totalpages(void)
+{
+	return totalram_pages() + (unsigned long)total_swap_pages();
 }
 
 /* => tasklist_lock held */
@@ -84,13 +111,13 @@ static long oom_badness(struct task_struct *p, unsigned long totalpages)
 /* The worst process, referenced, or NULL. On a tie the later one. */
 static struct task_struct *select_bad_process(void)
 {
-	unsigned long totalpages = totalram_pages();
+	unsigned long totalpages = oom_totalpages();
 	struct task_struct *p, *chosen = NULL;
 	long worst = BADNESS_NEVER;
 
 	spin_lock(&tasklist_lock);
 	for_each_process(p) {
-		long points = oom_badness(p, totalpages);
+		long points = oom_task_origin(p) ? BADNESS_MOST : oom_badness(p, totalpages);
 
 		if (points != BADNESS_NEVER && points >= worst) {
 			worst = points;
@@ -143,7 +170,8 @@ static void dump_header(gfp_t gfp, unsigned int order)
 
 static DECLARE_WAIT_QUEUE_HEAD(reaper_wait);
 static DEFINE_SPINLOCK(reaper_lock);
-static struct { struct mm_struct *mm; pid_t pid; char comm[TASK_COMM_LEN]; } to_reap;	/* reaper_lock */
+/* reaper_lock; the reaper alone looks at one that is there without it. DUE: ktime */
+static struct { struct mm_struct *mm; u64 due; pid_t pid; char comm[TASK_COMM_LEN]; } to_reap;
 
 /* False: the mmap lock is not to be had. */
 static bool reap_mm(struct mm_struct *mm, pid_t pid, const char *comm)
@@ -152,6 +180,9 @@ static bool reap_mm(struct mm_struct *mm, pid_t pid, const char *comm)
 
 	if (!mmap_read_trylock(mm))
 		return false;
+	/* exit_mmap was faster. */
+	if (test_bit(MMF_OOM_SKIP, &mm->flags))
+		goto out;
 	/* Before the first page goes: nobody may take a fresh zero page for what it had written. */
 	set_bit(MMF_OOM_REAPED, &mm->flags);
 	for_each_vma(mm, vma)
@@ -160,8 +191,16 @@ static bool reap_mm(struct mm_struct *mm, pid_t pid, const char *comm)
 	pr_info("oom_reaper: reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n",
 		pid, comm,
 		kb(mm, MM_ANONPAGES), kb(mm, MM_FILEPAGES), kb(mm, MM_SHMEMPAGES));
+out:
 	mmap_read_unlock(mm);
 	return true;
+}
+
+/* Until the victim has had its time, or is gone. */
+static void wait_until_due(struct mm_struct *mm)
+{
+	while (ktime_get() < to_reap.due && !test_bit(MMF_OOM_SKIP, &mm->flags))
+		msleep(REAP_PAUSE_MS);
 }
 
 static int oom_reaper(void *unused)
@@ -171,12 +210,12 @@ static int oom_reaper(void *unused)
 		int tries;
 
 		wait_event(reaper_wait, READ_ONCE(to_reap.mm) != NULL);
-		msleep(REAP_DELAY_MS);
 		mm = to_reap.mm;
+		wait_until_due(mm);
 		for (tries = 0; tries < REAP_ATTEMPTS; tries++) {
 			if (test_bit(MMF_OOM_SKIP, &mm->flags) || reap_mm(mm, to_reap.pid, to_reap.comm))
 				break;
-			msleep(100);
+			msleep(REAP_PAUSE_MS);
 		}
 		if (tries == REAP_ATTEMPTS)
 			pr_info("oom_reaper: unable to reap pid:%d (%s)\n", to_reap.pid, to_reap.comm);
@@ -191,7 +230,7 @@ static int oom_reaper(void *unused)
 
 /*
  * One at a time is enough: there is one victim at a time, and the next waits for this one's MMF_OOM_SKIP. If
- * the reaper still sleeps over one that went by itself, victim_pending() tries again.
+ * the reaper is not done yet with one that went by itself, victim_pending() tries again.
  * => oom_lock held
  */
 static void queue_reaper(void)
@@ -199,6 +238,7 @@ static void queue_reaper(void)
 	spin_lock(&reaper_lock);
 	if (!to_reap.mm) {
 		mmgrab(victim_mm);
+		to_reap.due = victim_due;
 		to_reap.pid = victim_pid;
 		memcpy(to_reap.comm, victim_comm, TASK_COMM_LEN);
 		to_reap.mm = victim_mm;
@@ -271,6 +311,7 @@ static void oom_kill_process(struct task_struct *victim, const char *why)
 	}
 	if (mm) {
 		victim_mm = mm;		/* our count is its */
+		victim_due = ktime_get() + REAP_DELAY_MS * NSEC_PER_MSEC;
 		victim_pid = victim->tgid;
 		memcpy(victim_comm, victim->comm, TASK_COMM_LEN);
 		queue_reaper();
@@ -329,8 +370,12 @@ bool out_of_memory(gfp_t gfp, unsigned int order)
 		set_bit(TIF_MEMDIE, &current->ti_flags);
 		return true;
 	}
+	/* RCL-29: of this little zone somebody else may have all, and be innocent. */
+	if (gfp & __GFP_DMA32)
+		return false;
 	if ((gfp & __GFP_IO) && mutex_trylock(&oom_lock)) {
-		if (!victim_pending())
+		/* The last victim's memory may have come back while we came here. */
+		if (!victim_pending() && !zones_at_high(gfp, order))
 			choose_and_kill(gfp, order);
 		mutex_unlock(&oom_lock);
 	}
@@ -342,7 +387,7 @@ bool out_of_memory(gfp_t gfp, unsigned int order)
 
 static int oom_score_show(struct seq_file *m, void *data)
 {
-	unsigned long total = totalram_pages();
+	unsigned long total = oom_totalpages();
 	long points, score = 0;
 
 	spin_lock(&tasklist_lock);

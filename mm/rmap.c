@@ -19,6 +19,7 @@
 #include "kernel/init.h"
 #include "kernel/lib/hash.h"
 #include "mm/huge_memory.h"
+#include "mm/mlock.h"
 #include "mm/slab.h"
 #include "mm/vmstat.h"
 
@@ -400,8 +401,11 @@ static void first_anon_rmap(struct folio *f, struct page *page, struct vm_area_s
 {
 	struct anon_vma *av = flags & RMAP_EXCLUSIVE ? vma->anon_vma : vma->anon_vma->root;
 
-	if (!folio_test_anon(f))
-		set_anon_rmap(f, av, vma, addr - (folio_page_idx(f, page) << PAGE_SHIFT));
+	if (folio_test_anon(f))
+		return;
+	set_anon_rmap(f, av, vma, addr - (folio_page_idx(f, page) << PAGE_SHIFT));
+	if (folio_test_large(f))
+		count_mthp_stat(folio_order(f), MTHP_STAT_NR_ANON);
 }
 
 static void new_anon_large(struct folio *f, struct vm_area_struct *vma, bool exclusive)
@@ -446,6 +450,18 @@ void folio_add_new_anon_rmap(struct folio *f, struct vm_area_struct *vma, unsign
 			__SetPageAnonExclusive(&f->page);
 	}
 	mod_node_page_state(NR_ANON_MAPPED, nr);
+	if (unlikely(vma_marks_folios(vma)))
+		mlock_new_folio(f);
+}
+
+/*
+ * MLK-7: VMA maps NR pages more of F by one entry or one run of them. Of a large folio mapped bit by bit nobody knows here
+ * whether that was the last bit: reclaim sees it.
+ */
+static void note_mapped(struct folio *f, int nr, struct vm_area_struct *vma)
+{
+	if (unlikely(vma_marks_folios(vma)) && nr == (int)folio_nr_pages(f))
+		mlock_folio(f);
 }
 
 void folio_add_anon_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *vma,
@@ -456,6 +472,7 @@ void folio_add_anon_rmap_ptes(struct folio *f, struct page *page, int nr, struct
 
 	first_anon_rmap(f, page, vma, addr, flags);
 	mod_mapped_stat(f, first, 0);
+	note_mapped(f, nr, vma);
 	for (int i = 0; i < nr; i++) {
 		if (flags & RMAP_EXCLUSIVE)
 			SetPageAnonExclusive(page + i);
@@ -473,6 +490,7 @@ void folio_add_anon_rmap_pmd(struct folio *f, struct page *page, struct vm_area_
 	KASSERT(page == &f->page, "RMAP-5");
 	first_anon_rmap(f, page, vma, addr, flags);
 	mod_mapped_stat(f, first, pmd ? HPAGE_PMD_NR : 0);
+	note_mapped(f, HPAGE_PMD_NR, vma);
 	if (flags & RMAP_EXCLUSIVE)
 		SetPageAnonExclusive(page);
 }
@@ -484,6 +502,7 @@ void folio_add_file_rmap_ptes(struct folio *f, struct page *page, int nr, struct
 
 	KASSERT(!folio_test_anon(f), "RMAP-5");
 	mod_mapped_stat(f, first, 0);
+	note_mapped(f, nr, vma);
 }
 
 /*
@@ -539,6 +558,18 @@ static void note_partially_mapped(struct folio *f, bool partial)
 		deferred_split_folio(f, true);
 }
 
+/*
+ * MLK-7: VMA maps less of F. A mark that no mapping is behind any more (munlock raced with the temporary unmapping of
+ * a page) ends with the last one.
+ */
+static void note_unmapped(struct folio *f, struct vm_area_struct *vma)
+{
+	if (unlikely(vma->vm_flags & VM_LOCKED))
+		munlock_folio(f);
+	if (unlikely(folio_test_mlocked(f)) && !folio_mapped(f))
+		munlock_unmapped_folio(f);
+}
+
 void folio_remove_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *vma)
 {
 	bool partial = false;
@@ -555,6 +586,7 @@ void folio_remove_rmap_ptes(struct folio *f, struct page *page, int nr, struct v
 	}
 	mod_mapped_stat(f, -last, 0);
 	note_partially_mapped(f, partial);
+	note_unmapped(f, vma);
 }
 
 void folio_remove_rmap_pmd(struct folio *f, struct page *page, struct vm_area_struct *vma)
@@ -566,6 +598,7 @@ void folio_remove_rmap_pmd(struct folio *f, struct page *page, struct vm_area_st
 	last = remove_large_pmd(f, vma, &partial, &pmd);
 	mod_mapped_stat(f, -last, pmd ? -HPAGE_PMD_NR : 0);
 	note_partially_mapped(f, partial);
+	note_unmapped(f, vma);
 }
 
 int folio_try_dup_anon_rmap_ptes(struct folio *f, struct page *page, int nr, struct vm_area_struct *dst,
@@ -699,6 +732,15 @@ static unsigned long vma_address(struct vm_area_struct *vma, pgoff_t pgoff)
 	return vma->vm_start + ((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
 }
 
+static bool lock_for_walk(struct rw_semaphore *sem, struct rmap_walk *w)
+{
+	if (!w->try_lock)
+		down_read(sem);
+	else
+		w->contended = !down_read_trylock(sem);
+	return !w->contended;
+}
+
 static void rmap_walk_anon(struct folio *f, struct rmap_walk *w)
 {
 	pgoff_t last = f->index + folio_nr_pages(f) - 1;
@@ -712,8 +754,10 @@ static void rmap_walk_anon(struct folio *f, struct rmap_walk *w)
 		av = folio_get_anon_vma(f);
 	if (!av)
 		return;
-	if (!w->rmap_locked)
-		anon_vma_lock_read(av);
+	if (!w->rmap_locked && !lock_for_walk(&av->root->rwsem, w)) {
+		put_anon_vma(av);
+		return;
+	}
 	interval_tree_for_each(node, &av->rb_root, f->index, last) {
 		struct vm_area_struct *vma = container_of(node, struct anon_vma_chain, it)->vma;
 
@@ -734,8 +778,8 @@ static void rmap_walk_file(struct folio *f, struct rmap_walk *w)
 
 	if (!mapping)
 		return;
-	if (!w->rmap_locked)
-		down_read(&mapping->i_mmap_rwsem);
+	if (!w->rmap_locked && !lock_for_walk(&mapping->i_mmap_rwsem, w))
+		return;
 	interval_tree_for_each(node, &mapping->i_mmap, f->index, last) {
 		struct vm_area_struct *vma = container_of(node, struct vm_area_struct, shared_node);
 

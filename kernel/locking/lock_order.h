@@ -5,12 +5,14 @@
  *
  *	mm->mmap_lock			fork: the child's (nested) inside the parent's
  *	  folio lock			blocking only with no page-table lock held, and never two (LOCK-3)
+ *	    fs_reclaim			no lock: "here memory is reclaimed" (RCL-12), so no allocation that
+ *					may reclaim under what follows
  *	    file rmap lock		mapping->i_mmap
  *	      anon_vma->root lock
  *	        PMD lock		fork: the child's, then the parent's (nested)
  *	          page-table lock	the same; mremap: the old table's, then the new one's (nested)
  *	            swap cluster lock, page-cache tree lock
- *	              LRU lock, deferred-split queue lock, khugepaged's list lock	leaves
+ *	              LRU lock, deferred-split queue lock, an area's list of clusters, khugepaged's list lock	leaves
  *	                owner lock		of a large folio (MMID-4): nothing is taken inside it, not even by
  *						trylock, and no interrupt handler takes it
  *
@@ -33,6 +35,7 @@ enum lock_level {
 	LEVEL_NONE,		/* not part of the order */
 	LEVEL_MMAP,
 	LEVEL_FOLIO,
+	LEVEL_RECLAIM,
 	LEVEL_FILE_RMAP,
 	LEVEL_ANON_VMA,
 	LEVEL_PMD,
@@ -48,12 +51,14 @@ struct lock_order_entry { enum lock_level level; const char *name_end; };
 #define LOCK_ORDER_TABLE {				\
 	{ LEVEL_MMAP,	    "mmap_lock" },		\
 	{ LEVEL_FOLIO,	    "folio_lock" },		\
+	{ LEVEL_RECLAIM,    "fs_reclaim" },		\
 	{ LEVEL_FILE_RMAP,  "i_mmap_rwsem" },		\
 	{ LEVEL_ANON_VMA,   "anon_vma" },		\
 	{ LEVEL_PMD,	    "pmdlock" },		\
 	{ LEVEL_PTE,	    "ptlock" },			\
 	{ LEVEL_SWAP_CACHE, "cluster_lock" },		\
 	{ LEVEL_SWAP_CACHE, "tree_lock" },		\
+	{ LEVEL_LEAF,	    "swap_list_lock" },		\
 	{ LEVEL_LEAF,	    "lru_lock" },		\
 	{ LEVEL_LEAF,	    "split_queue_lock" },	\
 	{ LEVEL_LEAF,	    "khugepaged_mm_lock" },	\

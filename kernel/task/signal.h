@@ -81,6 +81,7 @@ struct signal_struct {
 	u64 it_virt[2], it_prof[2];	/* value, interval in ns: checked in the tick */
 	struct list_head posix_timers;
 	int oom_score_adj, oom_score_adj_min;
+	bool oom_flag_origin;		/* in swapoff: the first choice of the OOM killer (RCL-30) */
 	bool is_child_subreaper;
 	struct task_struct *leader_task;	/* the group leader; changes in de_thread only, see there */
 	unsigned int group_kill_seq;	/* S: signals sent to this process as one of several: fork looks at it */

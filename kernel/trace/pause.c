@@ -47,7 +47,10 @@ static void spin_here(struct pause_point *p, unsigned int generation)
 static void sleep_here(struct pause_point *p, unsigned int generation)
 {
 	WRITE_ONCE(current->wchan, p->name);
-	(void)wait_event_killable(pause_wait, released(p, generation));
+	if (current->flags & PF_EXITING)
+		wait_event(pause_wait, released(p, generation));
+	else
+		(void)wait_event_killable(pause_wait, released(p, generation));
 	WRITE_ONCE(current->wchan, NULL);
 }
 

@@ -7,7 +7,8 @@
  *	DEFINE_PAUSE_HOLD(p, "disk_read", let_go);	no thread is parked but a thing, by its owner
  *
  * Each use defines a static object in section .pause_points, so the file lists all of them. Disarmed it costs one
- * load and a branch. RELEASE: nothing. A killed thread leaves a sleeping pause point.
+ * load and a branch. RELEASE: nothing. A killed thread leaves a sleeping pause point; one
+ * that already exits stays.
  */
 #ifndef KERNEL_TRACE_PAUSE_H
 #define KERNEL_TRACE_PAUSE_H

@@ -101,7 +101,8 @@ TEST(small_folio)
 {
 	static const struct break_case cases[] = {
 		{ "FOL-6", "mapcount", "1" }, { "FOL-7", "refs", "1" }, { "FOL-2", "refs", "-1" }, { "COW-1", "exclusive", "" },
-		{ "RCL-2", "lru", "" }, { "RCL-1", "active", "" }, { "RMAP-1", "index", "1" }, { "RMAP-1", "anon_vma", "" },
+		{ "RCL-2", "lru", "" }, { "RCL-1", "active", "" }, { "MLK-7", "mlock_count", "1" },
+		{ "RMAP-1", "index", "1" }, { "RMAP-1", "anon_vma", "" },
 		{ "MMID-12", "private", "1" },
 	};
 	need_check();
