@@ -6,14 +6,28 @@
 #include "tests/user/swaparea.h"
 #include <pthread.h>
 
-#define ADVISE_FREE	8
-#define ADVISE_COLD	20
-#define ADVISE_PAGEOUT	21
 #define KPF_ACTIVE	6
 #define KPF_UNEVICTABLE	18
 #define MIB		(1ul << 20)
 
 /* ---- Helpers ---- */
+
+/* The case swaps to the scratch disk from here to its end; slow: to one that answers later, where there is one. */
+static const char *area;
+static void swap_begin(void) { area = swap_on(0); }
+static void swap_begin_slow(void)
+{
+	swap_begin();
+	int fd = open("/dev/vda", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || lseek(fd, 0, SEEK_END) < (off_t)(64 * MIB))
+		return;
+	close(fd);
+	swap_off(area);
+	area = "/dev/vda";
+	make_swap(area, disk_pages(area));
+	OK(swapon(area, 0));
+}
+static void swap_end(void) { swap_off(area); }
 
 static void need(const char *name)
 {
@@ -54,14 +68,6 @@ static struct scan scan(const volatile char *p, size_t n)
 /* Its first use is forgiven, once. */
 #define EXPECT_SECOND_CHANCE(p, n) EXPECT_SCAN(p, n, "keep", 4)
 
-static bool is_swapped(const volatile void *p) { return pagemap(p) & PM_SWAPPED; }
-static size_t count_swapped(const volatile char *p, size_t n)
-{
-	size_t out = 0;
-	for (size_t i = 0; i < n; i += PAGE)
-		out += is_swapped(p + i);
-	return out;
-}
 static uint64_t flags_of(const volatile void *p) { return kpageflags(pfn_of(p)); }
 static bool is_active(const volatile void *p) { return flags_of(p) >> KPF_ACTIVE & 1; }
 
@@ -239,7 +245,7 @@ static void partly_mapped_is_split(size_t hole)
 	(void)scan(rest, PAGE);
 	EXPECT_EQ(vmstat("thp_split_page"), split + 1);
 	EXPECT_EQ(vmstat("thp_swpout_fallback"), fallback);
-	EXPECT_EQ(count_swapped(rest, HUGE / 2), HUGE / 2 / PAGE);
+	EXPECT_EQ(pages_swapped(rest, HUGE / 2), HUGE / 2 / PAGE);
 	EXPECT_EQ(vmstat("pswpout"), out + HUGE / 2 / PAGE);
 	EXPECT_EQ(wrong_pages(rest, HUGE / 2, hole ? 0 : HUGE / 2 / PAGE), 0);
 	swap_end();
@@ -262,7 +268,7 @@ static void lazily_free(size_t n, int order)
 {
 	need("force");
 	char *p = large_area(n, order);
-	OK(madvise(p, n, ADVISE_FREE));
+	OK(madvise(p, n, MADV_FREE));
 	long freed = vmstat("pglazyfreed");
 	struct scan s = scan(p, n);
 	EXPECT_STR(s.verdict, "freed");
@@ -282,7 +288,7 @@ TEST(lazily_free_memory_that_was_written_is_ordinary_again)
 	swap_begin();
 	char *p = anon(PAGE);
 	memset(p, 'a', PAGE);
-	OK(madvise(p, PAGE, ADVISE_FREE));
+	OK(madvise(p, PAGE, MADV_FREE));
 	memset(p, 'b', PAGE);
 	long freed = vmstat("pglazyfreed");
 	EXPECT_SECOND_CHANCE(p, PAGE);
@@ -378,7 +384,7 @@ static volatile int stop;
 static void *pageout_again_and_again(void *p)
 {
 	while (!stop) {
-		madvise(p, PAGE, ADVISE_PAGEOUT);
+		madvise(p, PAGE, MADV_PAGEOUT);
 		(void)*(volatile char *)p;
 	}
 	return NULL;
@@ -538,17 +544,16 @@ TEST(memory_goes_out_while_no_page_can_be_had)
 {
 	need("fail");
 	size_t n = 32 * MIB;
-	const char *device = access(SWAP_DISK, F_OK) ? SWAP_RAM : SWAP_DISK;
-	swap_begin_on(device, 0);
+	swap_begin_slow();
 	char *p = anon(n);
 	fill_pages(p, n);
 	EXPECT_EQ(control("fail", "alloc_pages order=0 pid=%d", (int)getpid()), 0);
-	int error = madvise(p, n, ADVISE_PAGEOUT) ? errno : 0;
+	int error = madvise(p, n, MADV_PAGEOUT) ? errno : 0;
 	EXPECT_EQ(control("fail", "off"), 0);
 	EXPECT_EQ(error, 0);
-	EXPECT_TRUE(ktap_until(count_swapped(p, n) == n / PAGE));
+	EXPECT_TRUE(ktap_until(pages_swapped(p, n) == n / PAGE));
 	EXPECT_EQ(wrong_pages(p, n, 0), 0);
-	swap_end_on(device);
+	swap_end();
 }
 
 TEST_SLOW(nobody_is_killed_while_the_disk_does_not_answer)
@@ -610,13 +615,13 @@ TEST(cold_memory_goes_first)
 	EXPECT_TRUE(is_active(cold));
 	EXPECT_TRUE(is_active(warm));
 	long out = vmstat("pswpout");
-	OK(madvise(cold, n, ADVISE_COLD));
+	OK(madvise(cold, n, MADV_COLD));
 	EXPECT_TRUE(!is_active(cold));
 	EXPECT_TRUE(!has_flag(cold, KPF_REFERENCED));
 	EXPECT_EQ(vmstat("pswpout"), out);
-	EXPECT_EQ(count_swapped(cold, n), 0);
+	EXPECT_EQ(pages_swapped(cold, n), 0);
 	EXPECT_EQ(control("force", "reclaim 0 0 %lu", n / PAGE / 2), 0);
-	EXPECT_GT(count_swapped(cold, n), count_swapped(warm, n));
+	EXPECT_GT(pages_swapped(cold, n), pages_swapped(warm, n));
 	EXPECT_EQ(wrong_pages(cold, n, 0) + wrong_pages(warm, n, 0), 0);
 	swap_end();
 }
@@ -637,7 +642,7 @@ TEST(a_hot_set_keeps_its_frames_against_a_stream)
 			touch(hot, hot_n);
 	}
 	EXPECT_GT(vmstat("pswpout") - out, (long)(room / PAGE));
-	EXPECT_LE(count_swapped(hot, hot_n), hot_n / PAGE / 8);
+	EXPECT_LE(pages_swapped(hot, hot_n), hot_n / PAGE / 8);
 	EXPECT_EQ(wrong_pages(hot, hot_n, 0), 0);
 	munmap(stream, 3 * room);
 	release_all();
@@ -679,7 +684,7 @@ TEST(pageout_is_no_scan)
 	char *p = anon(16 * PAGE);
 	fill_pages(p, 16 * PAGE);
 	long out = vmstat("pswpout"), anon_scans = vmstat("pgscan_anon"), direct = vmstat("pgscan_direct");
-	OK(madvise(p, 16 * PAGE, ADVISE_PAGEOUT));
+	OK(madvise(p, 16 * PAGE, MADV_PAGEOUT));
 	EXPECT_EQ(vmstat("pswpout"), out + 16);
 	EXPECT_EQ(vmstat("pgscan_anon"), anon_scans);
 	EXPECT_EQ(vmstat("pgscan_direct"), direct);
@@ -704,24 +709,24 @@ TEST(advice_for_another_process)
 		fill_pages(p, 16 * PAGE);
 		child_done(&t);
 		child_waits(&t);
-		EXPECT_EQ(count_swapped(p, 16 * PAGE), 16);
+		EXPECT_EQ(pages_swapped(p, 16 * PAGE), 16);
 		EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
 		ktap_exit();
 	}
 	int fd = (int)OK(syscall(SYS_pidfd_open, pid, 0));
 	parent_waits(&t);
-	EXPECT_EQ(process_madvise_(fd, p, 16 * PAGE, ADVISE_COLD, 0), (long)(16 * PAGE));
-	EXPECT_EQ(process_madvise_(fd, p, 16 * PAGE, ADVISE_PAGEOUT, 0), (long)(16 * PAGE));
-	EXPECT_ERR(process_madvise_(fd, p, 16 * PAGE, ADVISE_PAGEOUT, 1), EINVAL);
+	EXPECT_EQ(process_madvise_(fd, p, 16 * PAGE, MADV_COLD, 0), (long)(16 * PAGE));
+	EXPECT_EQ(process_madvise_(fd, p, 16 * PAGE, MADV_PAGEOUT, 0), (long)(16 * PAGE));
+	EXPECT_ERR(process_madvise_(fd, p, 16 * PAGE, MADV_PAGEOUT, 1), EINVAL);
 	EXPECT_ERR(process_madvise_(fd, p, 16 * PAGE, MADV_DONTNEED, 0), EINVAL);
-	EXPECT_ERR(process_madvise_(fd, p + 1, PAGE, ADVISE_COLD, 0), EINVAL);
-	EXPECT_ERR(process_madvise_(-1, p, PAGE, ADVISE_COLD, 0), EBADF);
+	EXPECT_ERR(process_madvise_(fd, p + 1, PAGE, MADV_COLD, 0), EINVAL);
+	EXPECT_ERR(process_madvise_(-1, p, PAGE, MADV_COLD, 0), EBADF);
 	pid_t nobody = ktap_fork();
 	if (!nobody) {
 		OK(setgid(1000));
 		OK(setuid(1000));
 		errno = 0;
-		EXPECT_EQ(process_madvise_(fd, p, PAGE, ADVISE_COLD, 0), -1);
+		EXPECT_EQ(process_madvise_(fd, p, PAGE, MADV_COLD, 0), -1);
 		EXPECT_TRUE(errno == EACCES || errno == EPERM);
 		ktap_exit();
 	}
@@ -773,7 +778,7 @@ TEST(a_file_in_memory_of_twice_the_room)
 TEST(cached_blocks_make_room)
 {
 	need("alloc");
-	int fd = open(SWAP_RAM, O_RDONLY | O_CLOEXEC);
+	int fd = open("/dev/ram0", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		SKIP("no disk");
 	static char block[64 * 1024];
@@ -811,7 +816,7 @@ static void hog(char *shared, size_t n, int number, long rounds)
 		if (pid)
 			EXPECT_CHILD(pid);
 		if (ktap_random() % 4 == 0)
-			madvise(p + ktap_random() % (n / PAGE) * PAGE, PAGE, ADVISE_PAGEOUT);
+			madvise(p + ktap_random() % (n / PAGE) * PAGE, PAGE, MADV_PAGEOUT);
 	}
 	(void)number;
 }
@@ -824,8 +829,7 @@ static void stress(const char *thp, int swappiness)
 	pid_t child[HOGS];
 	size_t n = 4 * MIB;
 	long rounds = ktap_scale(24), kills = vmstat("oom_kill");
-	const char *device = access(SWAP_DISK, F_OK) ? SWAP_RAM : SWAP_DISK;
-	swap_begin_on(device, 0);
+	swap_begin_slow();
 	char text[10];
 	snprintf(text, sizeof(text), "%d", swappiness);
 	EXPECT_EQ(ktap_write("/proc/sys/vm/swappiness", text), 0);
@@ -851,7 +855,7 @@ static void stress(const char *thp, int swappiness)
 	ktap_write(THP_DIR "enabled", old);
 	ktap_write("/proc/sys/vm/swappiness", "60");
 	munmap(shared, 64 * PAGE);
-	swap_end_on(device);
+	swap_end();
 }
 TEST(hogs_share_too_little_memory) { stress("never", 60); }
 TEST_SLOW(hogs_with_huge_pages) { stress("always", 60); }

@@ -1,50 +1,103 @@
 /*
- * tests/user/swaparea.h - a swap area for the cases that need one: on the RAM disk, which is written at once, or on a
- * virtio disk, whose answers come later. Linux's brd and virtio-blk do as well.
+ * tests/user/swaparea.h - a swap area for the tests that need one: on the RAM disk, else on the first virtio disk; and
+ * what they ask of swapped-out memory.
+ *
+ * mkswap's header is written by hand: version 1, no bad blocks. The device must be a scratch one: its contents go.
  */
 #ifndef TESTS_USER_SWAPAREA_H
 #define TESTS_USER_SWAPAREA_H
 
-#include "tests/user/ktap.h"
-#include <sys/ioctl.h>
+#include "tests/user/pages.h"
 #include <sys/swap.h>
 
-#define SWAP_RAM	"/dev/ram0"
-#define SWAP_DISK	"/dev/vda"
-#define BLKGETSIZE64_	_IOR(0x12, 114, size_t)
+#ifndef MADV_PAGEOUT
+#define MADV_COLD	20
+#define MADV_PAGEOUT	21
+#endif
+#ifndef MADV_FREE
+#define MADV_FREE	8
+#endif
+#define SWAP_HEADER	1024		/* where version, last page and number of bad blocks lie */
+#define SWAP_MAGIC	(PAGE - 10)
+#define KPF_WRITEBACK	8
+#define KPF_SWAPCACHE	13
+/* pagemap of a swapped-out page */
+#define PM_SWAP_TYPE(e)	  ((e) & 31)
+#define PM_SWAP_OFFSET(e) (((e) >> 5) & ((1ull << 50) - 1))
 
-/* DEVICE gets the header of a swap area of at most N bytes (0: all of it). False: no such disk, or nobody may write it. */
-static inline bool swap_format(const char *device, uint64_t n)
+/* A disk whose contents nobody wants, or NULL. */
+static inline const char *swap_disk(void)
 {
-	static union { char page[PAGE]; struct { char boot[1024]; uint32_t version, last_page, nr_bad; } s; } h;
-	uint64_t size = 0;
-	int fd = open(device, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (ioctl(fd, BLKGETSIZE64_, &size) || size < 16 * PAGE) {
+	static const char *const disks[] = { "/dev/ram0", "/dev/vda" };
+	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
+		int fd = open(disks[i], O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		off_t size = lseek(fd, 0, SEEK_END);
 		close(fd);
-		return false;
+		if (size >= 1 << 20)
+			return disks[i];
 	}
-	if (n && n < size)
-		size = n;
-	h.s.version = 1;
-	h.s.last_page = (uint32_t)(size / PAGE - 1);
-	memcpy(h.page + PAGE - 10, "SWAPSPACE2", 10);
-	bool ok = pwrite(fd, h.page, PAGE, 0) == (ssize_t)PAGE && !fsync(fd);
-	close(fd);
-	return ok;
+	return NULL;
 }
-/* Swap to DEVICE, N bytes of it, 0: all. The case ends with a skip where that cannot be. swap_end at its end. */
-static inline void swap_begin_on(const char *device, uint64_t n)
+static inline long disk_pages(const char *disk)
 {
-	swapoff(device);	/* a case before this one failed */
-	if (!swap_format(device, n))
-		SKIP("no disk for a swap area");
-	if (swapon(device, 0))
-		SKIP("no swap");
+	int fd = OK(open(disk, O_RDONLY | O_CLOEXEC));
+	off_t size = OK(lseek(fd, 0, SEEK_END));
+	close(fd);
+	return size / PAGE;
 }
-static inline void swap_begin(void) { swap_begin_on(SWAP_RAM, 0); }
-static inline void swap_end_on(const char *device) { OK(swapoff(device)); }
-static inline void swap_end(void) { swap_end_on(SWAP_RAM); }
+/* Write the header of an area of PAGES pages (the first one included) on DISK. */
+static inline void make_swap(const char *disk, long pages)
+{
+	char page[PAGE] = { 0 };
+	uint32_t words[3] = { 1, (uint32_t)(pages - 1), 0 };
+	int fd = OK(open(disk, O_RDWR | O_CLOEXEC));
+	memcpy(page + SWAP_HEADER, words, sizeof(words));
+	memcpy(page + SWAP_MAGIC, "SWAPSPACE2", 10);
+	ASSERT_EQ(pwrite(fd, page, sizeof(page), 0), sizeof(page));
+	fsync(fd);
+	close(fd);
+}
+/* PAGES pages of swap (0: the whole disk) from now on. SKIP where there is no disk or no privilege. */
+static inline const char *swap_on(long pages)
+{
+	const char *disk = swap_disk();
+	if (!disk)
+		SKIP("no scratch disk");
+	swapoff(disk);		/* left over from a case that failed */
+	make_swap(disk, pages ? pages : disk_pages(disk));
+	if (swapon(disk, 0) && errno == EPERM)
+		SKIP("needs privilege");
+	else if (errno == ENOSYS)
+		SKIP("no swap");
+	return disk;
+}
+static inline void swap_off(const char *disk) { EXPECT_EQ(swapoff(disk), 0); }
+static inline bool swap_is_sync(const char *disk) { return !strcmp(disk, "/dev/ram0"); }
+
+static inline bool is_swapped(const volatile void *p) { return (pagemap(p) & (PM_PRESENT | PM_SWAPPED)) == PM_SWAPPED; }
+static inline size_t pages_swapped(const char *p, size_t n)
+{
+	size_t swapped = 0;
+	for (size_t i = 0; i < n; i += PAGE)
+		swapped += is_swapped(p + i);
+	return swapped;
+}
+/*
+ * Out with [P, P + N). Pages may be passed over for a moment (held by a batch, locked); asked again until all are out.
+ * How many are.
+ */
+static inline size_t page_out(char *p, size_t n)
+{
+	for (int i = 0; i < 100; i++) {
+		OK(madvise(p, n, MADV_PAGEOUT));
+		if (pages_swapped(p, n) == n / PAGE)
+			break;
+		ktap_sleep_ms(1);
+	}
+	return pages_swapped(p, n);
+}
+static inline long meminfo_kb(const char *name) { return ktap_number("/proc/meminfo", name); }
 
 #endif
