@@ -159,15 +159,3 @@ static int rw_param(char *value)
 	return 0;
 }
 boot_param("rw", rw_param);
-
-/* A word about RAM disks, which this kernel does not have: a wrong value is still an error. */
-static int ramdisk_size_param(char *value)
-{
-	unsigned long kib;
-
-	if (kstrtoul(value, 10, &kib))
-		return -EINVAL;
-	pr_warn("ramdisk_size=%s: there is no RAM disk in this kernel\n", value);
-	return 0;
-}
-boot_param("ramdisk_size=", ramdisk_size_param);

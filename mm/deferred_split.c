@@ -220,7 +220,14 @@ unsigned long deferred_split_scan(unsigned long nr)
 	return freed;
 }
 
-static struct shrinker deferred_split_shrinker = { .name = "thp-deferred_split", .scan = deferred_split_scan };
+static unsigned long deferred_split_count(void)
+{
+	return READ_ONCE(split_queue_len);
+}
+
+static struct shrinker deferred_split_shrinker = {
+	.name = "thp-deferred_split", .count = deferred_split_count, .scan = deferred_split_scan,
+};
 
 static int deferred_split_init(void)
 {

@@ -11,15 +11,12 @@
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
 #include "kernel/trace/control.h"
+#include "mm/internal.h"
 #include "mm/lru.h"
 #include "mm/migrate.h"
 #include "mm/mm.h"
 
-/*
- * The folio of the first mapped page at or behind *ADDR and below END, with a reference; *ADDR is moved behind it.
- * NULL: there is none.
- */
-static struct folio *next_folio(struct mm_struct *mm, unsigned long *addr, unsigned long end)
+struct folio *next_mapped_folio(struct mm_struct *mm, unsigned long *addr, unsigned long end)
 {
 	struct folio *f = NULL;
 
@@ -63,7 +60,7 @@ static int force_migrate(struct mm_struct *mm, unsigned long start, unsigned lon
 	if (!parse_mode(args, &mode))
 		return -EINVAL;
 	lru_add_drain_all();
-	while ((f = next_folio(mm, &addr, end)) && !fatal_signal_pending(current)) {
+	while ((f = next_mapped_folio(mm, &addr, end)) && !fatal_signal_pending(current)) {
 		int err = migrate_one_folio(f, mode);
 
 		folio_put(f);

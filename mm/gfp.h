@@ -49,6 +49,8 @@ struct zone {
 enum { WMARK_MIN, WMARK_LOW, WMARK_HIGH };
 extern struct zone zones[MAX_NR_ZONES];
 #define for_each_populated_zone(z) for ((z) = zones; (z) < zones + MAX_NR_ZONES; (z)++) if ((z)->present_pages)
+/* The highest zone that a request may use. */
+static inline enum zone_type gfp_zone(gfp_t gfp) { return gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL; }
 /* The zone of a frame; the mobility type of its pageblock (a hint without the zone lock). */
 struct zone *page_zone(const struct page *p);
 enum migratetype get_pageblock_migratetype(const struct page *p);
@@ -83,14 +85,37 @@ void copy_page(void *to, const void *from);
 static inline void clear_highpage(struct page *p) { clear_page(page_address(p)); }
 
 /*
+ * RCL-12: lockdep's class fs_reclaim is held during reclaim, and taken for a moment by each allocation that may reclaim;
+ * so lockdep knows of every lock that reclaim might wait for while an allocator holds it. might_alloc: what
+ * alloc_pages asserts, for caches in front of it.
+ */
+#ifndef RELEASE
+void fs_reclaim_acquire(gfp_t gfp);
+void fs_reclaim_release(gfp_t gfp);
+#else
+static inline void fs_reclaim_acquire(gfp_t gfp) { }
+static inline void fs_reclaim_release(gfp_t gfp) { }
+#endif
+void might_alloc(gfp_t gfp);
+
+/*
  * Upward entry (oom_kill.c): no memory for an order <= 3 allocation that may not fail lightly. Kills the
  * largest process (RCL-30); true if the caller should try again.
  */
 bool out_of_memory(gfp_t gfp, unsigned int order);
 /* Some zone has its high watermark and a block of ORDER: the last look before a kill (RCL-29). */
 bool zones_at_high(gfp_t gfp, unsigned int order);
-/* Upward entry: caches that can give memory back; returns pages freed. */
-struct shrinker { const char *name; unsigned long (*scan)(unsigned long nr); struct list_head list; };
+/*
+ * A cache that can give memory back: how many objects it has that might go; look at up to NR of them, pages freed.
+ * => process context; count does not sleep
+ */
+struct shrinker {
+	const char *name;
+	unsigned long (*count)(void);
+	unsigned long (*scan)(unsigned long nr);
+	atomic_long_t deferred;		/* shrinker.c: to be asked for later */
+	struct list_head list;
+};
 void register_shrinker(struct shrinker *s);
 
 #endif

@@ -99,6 +99,8 @@ int split_folio_to_order(struct folio *f, struct page *page, unsigned int new_or
 int folio_split(struct folio *f, unsigned int new_order, struct page *page);
 /* To order 0, keeping page 0. */
 static inline int split_folio(struct folio *f) { return split_folio_to_order(f, &f->page, 0); }
+/* Reclaim: the same, F being isolated; the other pieces join LIST, isolated and with a reference each. */
+int split_folio_to_list(struct folio *f, struct list_head *list);
 /* Put F on the queue: PARTIALLY_MAPPED (SPLIT-9a, counts SPLIT-10) or newly PMD-mapped (SPLIT-9b). Any lock may be held but leaves. */
 void deferred_split_folio(struct folio *f, bool partially_mapped);
 /* F is being freed or is frozen: off the queue (SPLIT-13). True if it was on it. */

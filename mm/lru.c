@@ -8,9 +8,11 @@
 #include "mm/lru.h"
 #include "arch-x86_64/smp.h"
 #include "mm/gfp.h"
+#include "mm/internal.h"
 #include "mm/mlock.h"
 #include "mm/mmu_gather.h"
 #include "mm/huge_memory.h"
+#include "mm/vmscan.h"
 #include "mm/vmstat.h"
 
 #define LRU_BATCH 31
@@ -179,6 +181,24 @@ void folio_deactivate(struct folio *f)
 	spin_unlock_irqrestore(&lru_lock, flags);
 }
 
+/*
+ * The disk has F now: to the tail of its inactive list, where the next scan frees it (RCL-15). It may have been activated
+ * meanwhile, only because it was under writeback (step 3).
+ */
+void folio_rotate_reclaimable(struct folio *f)
+{
+	unsigned long flags;
+
+	reclaim_writeback_done(folio_nr_pages(f));
+	spin_lock_irqsave(&lru_lock, flags);
+	if (folio_test_lru(f) && !folio_test_unevictable(f) && !folio_test_dirty(f)) {
+		lru_refile(f, BIT(PG_active), 0);
+		list_move_tail(&f->lru, &lru_lists[folio_lru_list(f)]);
+		count_vm_events(PGROTATED, (long)folio_nr_pages(f));
+	}
+	spin_unlock_irqrestore(&lru_lock, flags);
+}
+
 void folio_mark_lazyfree(struct folio *f)
 {
 	unsigned long flags;
@@ -225,6 +245,83 @@ void folio_putback_lru(struct folio *f)
 	folio_forget_isolated(f);
 	lru_cache_add_now(f);
 	folio_put(f);
+}
+
+/* ---- Reclaim's side ---- */
+
+/* Folios that may be passed over at once, with the lock held. */
+#define MAX_SKIPPED 1024
+
+/* Take F off list L, if it is not just being freed. => lru_lock held */
+static bool isolate_locked(struct folio *f, enum lru_list l, struct list_head *dst)
+{
+	if (!folio_try_get(f))
+		return false;
+	folio_clear_lru(f);
+	list_move(&f->lru, dst);
+	lru_account(f, l, -1);
+	return true;
+}
+
+void lru_isolate_tail(enum lru_list l, struct lru_isolation *iso, struct list_head *dst)
+{
+	unsigned long flags, passed = 0;
+	LIST_HEAD(skipped);
+
+	spin_lock_irqsave(&lru_lock, flags);
+	while (iso->scanned < iso->nr_to_scan && !list_empty(&lru_lists[l]) && passed < MAX_SKIPPED) {
+		struct folio *f = list_last_entry(&lru_lists[l], struct folio, lru);
+		enum zone_type zone = (enum zone_type)(page_zone(&f->page) - zones);
+		unsigned long nr = folio_nr_pages(f);
+
+		if (zone > iso->zone) {
+			list_move(&f->lru, &skipped);
+			iso->skipped[zone] += nr;
+			passed++;
+			continue;
+		}
+		iso->scanned += nr;
+		if (isolate_locked(f, l, dst))
+			iso->taken += nr;
+		else
+			list_move(&f->lru, &lru_lists[l]);
+	}
+	list_splice_init(&skipped, &lru_lists[l]);
+	spin_unlock_irqrestore(&lru_lock, flags);
+	mod_node_page_state(l >= LRU_INACTIVE_FILE ? NR_ISOLATED_FILE : NR_ISOLATED_ANON, (long)iso->taken);
+}
+
+void folios_putback_lru(struct list_head *list)
+{
+	struct folio *f, *next;
+	unsigned long flags;
+	LIST_HEAD(dead);
+
+	spin_lock_irqsave(&lru_lock, flags);
+	list_for_each_entry_safe(f, next, list, lru) {
+		folio_forget_isolated(f);
+		lru_add_locked(f);
+		/* On the list first: whoever drops the last reference meanwhile waits for lru_lock to take it off. */
+		if (!atomic_dec_and_test(&f->_refcount))
+			continue;
+		folio_clear_lru(f);
+		list_move(&f->lru, &dead);
+		lru_account(f, folio_lru_list(f), -1);
+	}
+	spin_unlock_irqrestore(&lru_lock, flags);
+	INIT_LIST_HEAD(list);
+	list_for_each_entry_safe(f, next, &dead, lru)
+		__folio_put(f);
+}
+
+void folio_mark_accessed(struct folio *f)
+{
+	if (!folio_test_referenced(f))
+		folio_set_referenced(f);
+	else if (!folio_test_active(f)) {
+		folio_activate(f);
+		folio_clear_referenced(f);
+	}
 }
 
 void lru_add_split_piece(struct folio *f, struct folio *piece)

@@ -7,7 +7,7 @@
 #ifndef MM_LRU_H
 #define MM_LRU_H
 
-#include "mm/page.h"
+#include "mm/gfp.h"
 
 enum lru_list { LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIVE_FILE, LRU_UNEVICTABLE, NR_LRU_LISTS };
 
@@ -38,6 +38,21 @@ bool folio_isolate_lru(struct folio *f);
 void folio_putback_lru(struct folio *f);
 /* Or never: it moved, or only the caller's reference is left. */
 void folio_forget_isolated(struct folio *f);
+/*
+ * Reclaim: take pages from the tail of list L until at least NR_TO_SCAN were looked at, each folio with a reference more, and
+ * link them to DST (RCL-4). Folios in zones above ZONE are passed over, and go to the head.
+ */
+struct lru_isolation {
+	unsigned long nr_to_scan;
+	enum zone_type zone;
+	unsigned long scanned, taken;	/* out */
+	unsigned long skipped[MAX_NR_ZONES];
+};
+void lru_isolate_tail(enum lru_list l, struct lru_isolation *iso, struct list_head *dst);
+/* folio_putback_lru for all of LIST, which is empty afterwards; what has no other reference is freed. */
+void folios_putback_lru(struct list_head *list);
+/* A use that no page table tells of: the second one of an inactive folio activates it (RCL-5). */
+void folio_mark_accessed(struct folio *f);
 /* New F goes to its list at once: its references are exact from the start (PIT-16). */
 void lru_cache_add_now(struct folio *f);
 /* PIECE was cut off F, has its flags and goes where F is, or to the head of its list if F is on none. => lru_lock held */

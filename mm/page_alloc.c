@@ -2,8 +2,8 @@
  * mm/page_alloc.c - the buddy allocator: 2^order contiguous frames, orders 0..10.
  *
  *	alloc_pages ──> per-CPU list (orders 0 and 9) ──> zone free lists, by order and mobility ──> fallback types
- *	      │ nothing above the watermark
- *	      └──> shrinkers ──> drain all CPUs ──> OOM killer ──> try again
+ *	      │ nothing above "low" (watermark.c)
+ *	      └──> alloc_slow.c: kswapd, reclaim, OOM killer
  *
  * Free blocks lie on the list of their pageblock's present mobility type (MIG-8). An allocation that finds
  * nothing on its own lists claims a whole pageblock of another type, or else steals one block (MIG-9). Per-CPU
@@ -30,10 +30,7 @@ struct pcp_list { struct list_head head; unsigned int count; };
 struct per_cpu_pages { struct pcp_list lists[PCP_KINDS][MIGRATE_TYPES]; };
 static __section(".data..percpu") struct per_cpu_pages pcps[MAX_NR_ZONES];
 
-int min_free_kbytes, watermark_scale_factor = 10;
 struct page *zero_page;
-static LIST_HEAD(shrinkers);
-static DEFINE_SPINLOCK(shrinker_lock);
 
 /* ---- Small questions about a frame ---- */
 
@@ -526,66 +523,6 @@ void free_boot_range(unsigned long pfn, unsigned long end)
 	}
 }
 
-/* ---- Watermarks (RCL-8, RCL-9) ---- */
-
-static unsigned long int_sqrt(unsigned long x)
-{
-	unsigned long r = 0;
-
-	for (unsigned long bit = 1UL << 31; bit; bit >>= 1)
-		if ((r + bit) * (r + bit) <= x)
-			r += bit;
-	return r;
-}
-
-void setup_zone_watermarks(void)
-{
-	unsigned long total = totalram_pages();
-	struct zone *z;
-
-	for_each_populated_zone(z) {
-		unsigned long wmin = (unsigned long)min_free_kbytes / 4 * z->managed_pages / max(total, 1UL);
-		unsigned long step = max(wmin / 4, z->managed_pages * watermark_scale_factor / 10000);
-
-		z->watermark[WMARK_MIN] = wmin;
-		z->watermark[WMARK_LOW] = wmin + step;
-		z->watermark[WMARK_HIGH] = wmin + 2 * step;
-	}
-}
-
-void setup_watermarks(void)
-{
-	min_free_kbytes = clamp(int_sqrt(16 * totalram_pages() * 4), 128UL, 262144UL);
-	setup_zone_watermarks();
-}
-
-static bool zone_watermark_ok(struct zone *z, unsigned int order, unsigned long mark, gfp_t gfp)
-{
-	long free = atomic_long_read(&z->free_pages) - ((1L << order) - 1);
-
-	/* Requests that Normal could serve leave this much of DMA32 to those that need it. */
-	if (z == &zones[ZONE_DMA32] && !(gfp & __GFP_DMA32))
-		mark += zones[ZONE_NORMAL].managed_pages / 256;
-	return free > (long)mark;
-}
-
-static bool has_block(const struct zone *z, unsigned int order)
-{
-	while (order < NR_PAGE_ORDERS && !READ_ONCE(z->free_area[order].nr_free))
-		order++;
-	return order < NR_PAGE_ORDERS;
-}
-
-bool zones_at_high(gfp_t gfp, unsigned int order)
-{
-	struct zone *z;
-
-	for_each_populated_zone(z)
-		if (zone_watermark_ok(z, order, z->watermark[WMARK_HIGH], gfp) && has_block(z, order))
-			return true;
-	return false;
-}
-
 /* ---- Allocating ---- */
 
 static struct page *rmqueue(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)
@@ -607,32 +544,19 @@ static struct page *rmqueue(struct zone *z, unsigned int order, enum migratetype
 	return p;
 }
 
-enum alloc_reserve { RESERVE_LOW, RESERVE_MIN, RESERVE_ATOMIC, RESERVE_OOM, RESERVE_NONE };
-
-static unsigned long reserve_mark(const struct zone *z, enum alloc_reserve r)
-{
-	switch (r) {
-	case RESERVE_LOW:    return z->watermark[WMARK_LOW];
-	case RESERVE_MIN:    return z->watermark[WMARK_MIN];
-	case RESERVE_ATOMIC: return z->watermark[WMARK_MIN] * 3 / 8;
-	case RESERVE_OOM:    return z->watermark[WMARK_MIN] / 2;
-	default:	     return 0;
-	}
-}
-
-static struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, enum alloc_reserve reserve)
+struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, enum alloc_reserve reserve)
 {
 	enum migratetype mt = gfp_migratetype(gfp);
-	int top = (gfp & __GFP_DMA32) ? ZONE_DMA32 : ZONE_NORMAL;
+	enum zone_type top = gfp_zone(gfp);
 	/* With Normal present, claim whole blocks in every zone before anything worse in the first (MIG-9). */
 	bool two_rounds = top == ZONE_NORMAL && zones[ZONE_NORMAL].present_pages;
 
 	for (int mode = two_rounds ? FALLBACK_WHOLE : FALLBACK_ALL; mode <= FALLBACK_ALL; mode++) {
-		for (int t = top; t >= 0; t--) {
+		for (int t = (int)top; t >= 0; t--) {
 			struct zone *z = &zones[t];
 			struct page *p;
 
-			if (!z->present_pages || !zone_watermark_ok(z, order, reserve_mark(z, reserve), gfp))
+			if (!z->present_pages || !zone_watermark_ok(z, order, reserve_mark(z, reserve), top, 0))
 				continue;
 			p = rmqueue(z, order, mt, mode);
 			if (p)
@@ -640,47 +564,6 @@ static struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, enum a
 		}
 	}
 	return NULL;
-}
-
-static bool is_oom_victim(void)
-{
-	return test_bit(TIF_MEMDIE, &current->ti_flags);
-}
-
-/* The fast attempt failed. Make room, or find out that there is none (RCL-14, RCL-27, RCL-29). */
-static noinline struct page *alloc_pages_slow(gfp_t gfp, unsigned int order)
-{
-	bool can_wait = (gfp & __GFP_DIRECT_RECLAIM) && !(current->flags & PF_MEMALLOC);
-	bool drained = false;
-	struct page *p;
-
-	for (;;) {
-		p = get_page_from_freelist(gfp, order, (gfp & __GFP_HIGH) ? RESERVE_ATOMIC : RESERVE_MIN);
-		if (p)
-			return p;
-		if ((current->flags & PF_MEMALLOC) && !(gfp & __GFP_NOMEMALLOC))
-			return get_page_from_freelist(gfp, order, RESERVE_NONE);
-		if (is_oom_victim() || fatal_signal_pending(current)) {
-			p = get_page_from_freelist(gfp, order, RESERVE_OOM);
-			if (p || !(gfp & __GFP_NOFAIL))
-				return p;
-		}
-		if (!can_wait)
-			return NULL;
-		might_sleep();
-		if (!drained) {
-			drain_all_pages();
-			drained = true;
-			continue;
-		}
-		if (shrink_slab(32))
-			continue;
-		if (!(gfp & __GFP_NOFAIL) && (order > 3 || (gfp & (__GFP_NORETRY | __GFP_RETRY_MAYFAIL))))
-			return NULL;
-		if (!out_of_memory(gfp, order) && !(gfp & __GFP_NOFAIL))
-			return NULL;
-		drained = false;
-	}
 }
 
 void prep_compound(struct page *p, unsigned int order)
@@ -705,6 +588,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 
 	if (WARN_ON_ONCE(order > MAX_PAGE_ORDER) || fail_here("alloc_pages", order))
 		return NULL;
+	might_alloc(gfp);
 	p = get_page_from_freelist(gfp, order, RESERVE_LOW);
 	if (unlikely(!p))
 		p = alloc_pages_slow(gfp, order);
@@ -752,24 +636,4 @@ void copy_page(void *to, const void *from)
 void zero_page_init(void)
 {
 	zero_page = pfn_to_page(memblock_alloc(PAGE_SIZE, PAGE_SIZE, ~0UL) >> PAGE_SHIFT);
-}
-
-/* ---- Caches that can give memory back ---- */
-
-void register_shrinker(struct shrinker *s)
-{
-	spin_lock(&shrinker_lock);
-	list_add_tail(&s->list, &shrinkers);
-	spin_unlock(&shrinker_lock);
-}
-
-unsigned long shrink_slab(unsigned long nr)
-{
-	unsigned long freed = 0;
-	struct shrinker *s;
-
-	/* Registered at boot, never removed: walking without the lock is safe. */
-	list_for_each_entry(s, &shrinkers, list)
-		freed += s->scan(nr);
-	return freed;
 }

@@ -729,6 +729,15 @@ static unsigned long vma_address(struct vm_area_struct *vma, pgoff_t pgoff)
 	return vma->vm_start + ((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
 }
 
+static bool lock_for_walk(struct rw_semaphore *sem, struct rmap_walk *w)
+{
+	if (!w->try_lock)
+		down_read(sem);
+	else
+		w->contended = !down_read_trylock(sem);
+	return !w->contended;
+}
+
 static void rmap_walk_anon(struct folio *f, struct rmap_walk *w)
 {
 	pgoff_t last = f->index + folio_nr_pages(f) - 1;
@@ -742,8 +751,10 @@ static void rmap_walk_anon(struct folio *f, struct rmap_walk *w)
 		av = folio_get_anon_vma(f);
 	if (!av)
 		return;
-	if (!w->rmap_locked)
-		anon_vma_lock_read(av);
+	if (!w->rmap_locked && !lock_for_walk(&av->root->rwsem, w)) {
+		put_anon_vma(av);
+		return;
+	}
 	interval_tree_for_each(node, &av->rb_root, f->index, last) {
 		struct vm_area_struct *vma = container_of(node, struct anon_vma_chain, it)->vma;
 
@@ -764,8 +775,8 @@ static void rmap_walk_file(struct folio *f, struct rmap_walk *w)
 
 	if (!mapping)
 		return;
-	if (!w->rmap_locked)
-		down_read(&mapping->i_mmap_rwsem);
+	if (!w->rmap_locked && !lock_for_walk(&mapping->i_mmap_rwsem, w))
+		return;
 	interval_tree_for_each(node, &mapping->i_mmap, f->index, last) {
 		struct vm_area_struct *vma = container_of(node, struct vm_area_struct, shared_node);
 

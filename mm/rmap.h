@@ -123,8 +123,22 @@ bool folio_maybe_dma_pinned(const struct folio *f);	/* PIN-2 */
  * ADDR is where the first page of F that lies in the VMA would be. False ends it.
  * => folio locked; takes the rmap lock for reading unless RMAP_LOCKED says the caller holds it (for write)
  */
-struct rmap_walk { void *arg; bool (*one)(struct folio *f, struct vm_area_struct *vma, unsigned long addr, void *arg); bool rmap_locked; };
+struct rmap_walk {
+	void *arg;
+	bool (*one)(struct folio *f, struct vm_area_struct *vma, unsigned long addr, void *arg);
+	bool rmap_locked;
+	bool try_lock;			/* do not wait for the rmap lock: */
+	bool contended;			/* out: it was not to be had, nothing was walked */
+};
 void rmap_walk(struct folio *f, struct rmap_walk *w);
+/*
+ * RCL-5: in how many VMAs an entry of F was young; all of them are old afterwards, without a TLB flush. Or one of
+ * these: somebody holds the rmap lock, or all of it belongs to one mm that is about to go; a VM_LOCKED VMA maps F whole.
+ * => folio locked; does not wait for locks but page-table locks
+ */
+#define FOLIO_REF_KEEP	  (-1)
+#define FOLIO_REF_MLOCKED (-2)
+int folio_referenced(struct folio *f);
 /*
  * Step through the entries by which VMA maps pages of F, under their table's lock: fill folio, vma, address (and
  * zero the rest), then loop. Each true answer stands on one entry: pvmw->pte (one PTE, or migration entry of it if

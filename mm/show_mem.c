@@ -3,6 +3,7 @@
  *
  * Every figure is read where it is kept; none is stored for show. Linux: fs/proc/meminfo.c, mm/vmstat.c.
  */
+#include "kernel/block/block.h"
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
 #include "kernel/lib/string.h"
@@ -22,7 +23,7 @@ unsigned long si_mem_available(void)
 	/* What allocations must leave free is not available; shmem cannot be dropped; half of the slab may be in use. */
 	for_each_populated_zone(z)
 		avail -= z->watermark[WMARK_HIGH];
-	avail += node_page_state(NR_SLAB_RECLAIMABLE) / 2;
+	avail += node_page_state(NR_SLAB_RECLAIMABLE) / 2 + nr_blockdev_pages() / 2;
 	return avail < 0 ? 0 : avail;
 }
 
@@ -72,8 +73,8 @@ static int meminfo_show(struct seq_file *m, void *data)
 	show_pages(m, "MemTotal:", totalram_pages());
 	show_pages(m, "MemFree:", nr_free_pages());
 	show_pages(m, "MemAvailable:", si_mem_available());
-	show_pages(m, "Buffers:", 0);
-	show_pages(m, "Cached:", node_page_state(NR_FILE_PAGES));
+	show_pages(m, "Buffers:", nr_blockdev_pages());
+	show_pages(m, "Cached:", node_page_state(NR_FILE_PAGES) - nr_blockdev_pages());
 	show_pages(m, "SwapCached:", 0);
 	show_lists(m);
 	show_pages(m, "SwapTotal:", 0);
@@ -220,7 +221,7 @@ static ssize_t scale_write(struct file *f, char *buf, size_t len, void *data, st
 }
 
 /*
- * drop_caches: 1 clean page cache (there is none: shmem has no other home), 2 shrinkers, 3 both, 4 be silent
+ * drop_caches: 1 clean page cache (blocks of disks), 2 shrinkers, 3 both, 4 be silent
  * (RCL-22). All CPUs' batches are drained first.
  */
 static ssize_t drop_caches_write(struct file *f, char *buf, size_t len, void *data, struct task_struct *task)
@@ -234,10 +235,11 @@ static ssize_t drop_caches_write(struct file *f, char *buf, size_t len, void *da
 		return -EINVAL;
 	if (v & 1) {
 		lru_add_drain_all();
+		drop_bdev_caches();
 		count_vm_event(DROP_PAGECACHE);
 	}
 	if (v & 2) {
-		for (int rounds = 0; rounds < 16 && shrink_slab(~0UL) > 10; rounds++)
+		for (int rounds = 0; rounds < 16 && shrink_slab(0) > 10; rounds++)
 			cond_resched();
 		count_vm_event(DROP_SLAB);
 	}

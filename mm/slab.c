@@ -240,8 +240,7 @@ void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp)
 	unsigned long flags;
 	void *obj = NULL;
 
-	if (gfp & __GFP_DIRECT_RECLAIM)
-		might_sleep();
+	might_alloc(gfp);
 	for (;;) {
 		struct magazine *m;
 
@@ -343,7 +342,18 @@ static unsigned long shrink_caches(unsigned long nr)
 	}
 	return freed;
 }
-static struct shrinker slab_shrinker = { .name = "slab", .scan = shrink_caches };
+
+/* Free objects in this CPU's magazines, and slabs without any in use. */
+static unsigned long count_caches(void)
+{
+	struct kmem_cache *c;
+	unsigned long n = 0;
+
+	list_for_each_entry(c, &caches, list)
+		n += READ_ONCE(c->mags[smp_processor_id()].nr) + READ_ONCE(c->nr_partial_empty);
+	return n;
+}
+static struct shrinker slab_shrinker = { .name = "slab", .count = count_caches, .scan = shrink_caches };
 
 static void *xa_node_alloc_slab(size_t size) { return kzalloc(size, GFP_ATOMIC); }
 static void xa_node_free_slab(void *node) { kfree(node); }

@@ -37,6 +37,7 @@ struct split {
 	struct page *page;
 	unsigned int order, new_order;
 	bool uniform;
+	struct list_head *list;		/* not NULL: F is isolated, and its pieces join it here, isolated too */
 };
 
 /* The pieces of a split that was done, by address. */
@@ -64,8 +65,8 @@ static void make_small(struct folio *f)
 	atomic_set(&f->_mapcount, -1);
 }
 
-/* PAGE and what follows becomes a frozen folio of ORDER beside F on the LRU. => lru_lock */
-static void make_piece(struct folio *f, struct page *page, unsigned int order)
+/* PAGE and what follows becomes a frozen folio of ORDER beside F on the LRU, or on LIST. => lru_lock */
+static void make_piece(struct folio *f, struct page *page, unsigned int order, struct list_head *list)
 {
 	struct folio *piece = (struct folio *)page;
 
@@ -79,17 +80,20 @@ static void make_piece(struct folio *f, struct page *page, unsigned int order)
 		prep_compound(page, order);
 	smp_wmb();
 	WRITE_ONCE(page->compound_head, 0);
-	lru_add_split_piece(f, piece);
+	if (list)
+		list_add_tail(&piece->lru, list);
+	else
+		lru_add_split_piece(f, piece);
 }
 
 /* Cut F of ORDER into pieces of NEW_ORDER, F being the first. => lru_lock */
-static void cut_evenly(struct folio *f, unsigned int order, unsigned int new_order)
+static void cut_evenly(struct folio *f, unsigned int order, unsigned int new_order, struct list_head *list)
 {
 	unsigned long step = 1UL << new_order;
 
 	clear_folio_words(f);
 	for (unsigned long i = step; i < (1UL << order); i += step)
-		make_piece(f, folio_page(f, i), new_order);
+		make_piece(f, folio_page(f, i), new_order, list);
 	if (new_order)
 		prep_compound(&f->page, new_order);
 	else
@@ -112,14 +116,14 @@ static void cut(const struct split *s)
 
 	clear_exclusive(f, order);
 	if (s->uniform) {
-		cut_evenly(f, order, s->new_order);
+		cut_evenly(f, order, s->new_order, s->list);
 		return;
 	}
 	while (order > s->new_order) {
 		/* There is no order 1 (FOL-9). */
 		unsigned int next = order == 2 ? 0 : order - 1;
 
-		cut_evenly(f, order, next);
+		cut_evenly(f, order, next, s->list);
 		f = page_folio(s->page);
 		order = next;
 	}
@@ -226,7 +230,8 @@ static void let_go(const struct split *s)
 		nr = folio_nr_pages(p);
 		if (p != keep) {
 			folio_unlock_piece(p);
-			folio_put(p);
+			if (!s->list)		/* else it is the isolation's */
+				folio_put(p);
 		}
 	}
 }
@@ -260,6 +265,15 @@ out:
 int split_folio_to_order(struct folio *f, struct page *page, unsigned int new_order)
 {
 	struct split s = { .f = f, .page = page, .order = folio_order(f), .new_order = new_order, .uniform = true };
+
+	return do_split(&s);
+}
+
+int split_folio_to_list(struct folio *f, struct list_head *list)
+{
+	struct split s = {
+		.f = f, .page = &f->page, .order = folio_order(f), .uniform = true, .list = list,
+	};
 
 	return do_split(&s);
 }

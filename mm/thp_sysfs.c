@@ -18,6 +18,7 @@
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
 #include "kernel/lib/string.h"
+#include "mm/internal.h"
 #include "mm/thp_policy.h"
 
 /* ---- Words in a list ---- */
@@ -70,6 +71,7 @@ static ssize_t enabled_write(struct file *f, char *buf, size_t len, void *data, 
 	if (i < 0)
 		return i;
 	WRITE_ONCE(thp_knobs.global, enabled_modes[i]);
+	set_recommended_min_free_kbytes();
 	return len;
 }
 
@@ -94,6 +96,7 @@ static ssize_t size_enabled_write(struct file *f, char *buf, size_t len, void *d
 	spin_lock(&thp_knobs_lock);
 	thp_set_order_mode(&thp_knobs, (unsigned long)data, size_modes[i]);
 	spin_unlock(&thp_knobs_lock);
+	set_recommended_min_free_kbytes();
 	return len;
 }
 

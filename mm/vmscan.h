@@ -1,10 +1,17 @@
 /*
- * mm/vmscan.h - making memory free again: direct reclaim, kswapd, and single folios (part 7a of the rules). vmscan.c
- * decides about one list of folios, kswapd.c when and how much.
+ * mm/vmscan.h - making memory free again (part 7a of the rules).
+ *
+ *	page_alloc.c ── no room ──┬─> wakeup_kswapd       kswapd.c         when, and how much
+ *	                          └─> try_to_free_pages   direct_reclaim.c
+ *	                                    │
+ *	                              shrink_node         vmscan_lists.c   from which list
+ *	                                    │
+ *	MADV_PAGEOUT, force scan ──> shrink_folio_list    vmscan.c         what becomes of each folio
  */
 #ifndef MM_VMSCAN_H
 #define MM_VMSCAN_H
 
+#include "kernel/sched/sched.h"
 #include "mm/gfp.h"
 #include "mm/lru.h"
 
@@ -28,5 +35,50 @@ void folio_rotate_reclaimable(struct folio *f);
 /* kcompactd's wake-up: an entry point that the compaction issue fills. */
 void wakeup_kcompactd(unsigned int order);
 extern int vm_swappiness;
+
+/* ---- Between the files of reclaim ---- */
+
+#define SWAP_CLUSTER_MAX 32		/* base pages isolated at once, and the least worth a reclaim */
+#define DEF_PRIORITY	 12		/* each list's share of one round: size >> priority */
+
+/* One request to reclaim, and what came of it so far. */
+struct scan_control {
+	/* The request. */
+	gfp_t gfp;
+	unsigned int order;
+	int priority;
+	enum zone_type zone;		/* the highest that helps; folios above it are passed over */
+	unsigned long nr_to_reclaim;
+	bool kswapd;
+	bool ignore_references;
+	bool force_deactivate;		/* active lists too, whatever their size (RCL-6) */
+	/* Since the request began. */
+	unsigned long nr_scanned, nr_reclaimed;
+	bool skipped_deactivate;	/* there are active folios that were not looked at */
+	/* In this round; whoever starts one clears them. */
+	unsigned long nr_taken;		/* isolated for a verdict */
+	unsigned long nr_writeback;	/* of these, found under writeback */
+	unsigned long nr_pageout;	/* written; of these, under writeback now */
+	unsigned long nr_started;
+	unsigned long nr_immediate;	/* of these, kswapd has seen them so before */
+	/* Of the folio that was first on the list. */
+	enum reclaim_verdict verdict;
+	int step;			/* of RCL-15; 0: nobody had a reference any more */
+};
+
+/* RCL-15 for LIST. What is left on it afterwards is to be put back. Pages freed. => PF_MEMALLOC; may sleep */
+unsigned long shrink_folio_list(struct list_head *list, struct scan_control *sc);
+/* PF_MEMALLOC on (RCL-12); what it was before, for restore. */
+static inline unsigned int memalloc_noreclaim_save(void)
+{
+	unsigned int old = current->flags & PF_MEMALLOC;
+
+	current->flags |= PF_MEMALLOC;
+	return old;
+}
+static inline void memalloc_noreclaim_restore(unsigned int old)
+{
+	current->flags = (current->flags & ~PF_MEMALLOC) | old;
+}
 
 #endif

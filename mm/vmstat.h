@@ -18,11 +18,16 @@
 	X(NR_SLAB_RECLAIMABLE, nr_slab_reclaimable) X(NR_SLAB_UNRECLAIMABLE, nr_slab_unreclaimable) \
 	X(NR_ISOLATED_ANON, nr_isolated_anon) X(NR_ISOLATED_FILE, nr_isolated_file) \
 	X(NR_ANON_MAPPED, nr_anon_pages) X(NR_FILE_MAPPED, nr_mapped)		\
+	X(WORKINGSET_REFAULT_ANON, workingset_refault_anon) X(WORKINGSET_REFAULT_FILE, workingset_refault_file) \
+	X(WORKINGSET_ACTIVATE_ANON, workingset_activate_anon) X(WORKINGSET_ACTIVATE_FILE, workingset_activate_file) \
+	X(WORKINGSET_RESTORE_ANON, workingset_restore_anon) X(WORKINGSET_RESTORE_FILE, workingset_restore_file) \
 	X(NR_FILE_PAGES, nr_file_pages) X(NR_FILE_DIRTY, nr_dirty) X(NR_WRITEBACK, nr_writeback) \
 	X(NR_SHMEM, nr_shmem)							\
 	X(NR_SHMEM_THPS, nr_shmem_hugepages) X(NR_SHMEM_PMDMAPPED, nr_shmem_pmdmapped) \
 	X(NR_FILE_THPS, nr_file_hugepages) X(NR_FILE_PMDMAPPED, nr_file_pmdmapped) \
 	X(NR_ANON_THPS, nr_anon_transparent_hugepages)				\
+	X(NR_VMSCAN_WRITE, nr_vmscan_write) X(NR_VMSCAN_IMMEDIATE, nr_vmscan_immediate_reclaim) \
+	X(NR_THROTTLED_WRITTEN, nr_throttled_written)				\
 	X(NR_FOLL_PIN_ACQUIRED, nr_foll_pin_acquired) X(NR_FOLL_PIN_RELEASED, nr_foll_pin_released) \
 	X(NR_KERNEL_STACK_KB, nr_kernel_stack) X(NR_PAGETABLE, nr_page_table_pages) \
 	X(NR_SWAPCACHE, nr_swapcached)
@@ -33,8 +38,22 @@
 	X(PGALLOC_NORMAL, pgalloc_normal) X(PGALLOC_MOVABLE, pgalloc_movable)	\
 	X(ALLOCSTALL_DMA, allocstall_dma) X(ALLOCSTALL_DMA32, allocstall_dma32)	\
 	X(ALLOCSTALL_NORMAL, allocstall_normal) X(ALLOCSTALL_MOVABLE, allocstall_movable) \
+	X(PGSKIP_DMA, pgskip_dma) X(PGSKIP_DMA32, pgskip_dma32) X(PGSKIP_NORMAL, pgskip_normal) \
+	X(PGSKIP_MOVABLE, pgskip_movable)					\
 	X(PGFREE, pgfree) X(PGACTIVATE, pgactivate) X(PGDEACTIVATE, pgdeactivate) X(PGLAZYFREE, pglazyfree) \
-	X(PGFAULT, pgfault) X(PGMAJFAULT, pgmajfault) X(PGLAZYFREED, pglazyfreed) X(PGREUSE, pgreuse)	\
+	X(PGFAULT, pgfault) X(PGMAJFAULT, pgmajfault) X(PGLAZYFREED, pglazyfreed) \
+	X(PGREFILL, pgrefill) X(PGREUSE, pgreuse)				\
+	X(PGSTEAL_KSWAPD, pgsteal_kswapd) X(PGSTEAL_DIRECT, pgsteal_direct)	\
+	X(PGSTEAL_KHUGEPAGED, pgsteal_khugepaged) X(PGSTEAL_PROACTIVE, pgsteal_proactive) \
+	X(PGSCAN_KSWAPD, pgscan_kswapd) X(PGSCAN_DIRECT, pgscan_direct)		\
+	X(PGSCAN_KHUGEPAGED, pgscan_khugepaged) X(PGSCAN_PROACTIVE, pgscan_proactive) \
+	X(PGSCAN_DIRECT_THROTTLE, pgscan_direct_throttle)			\
+	X(PGSCAN_ANON, pgscan_anon) X(PGSCAN_FILE, pgscan_file)			\
+	X(PGSTEAL_ANON, pgsteal_anon) X(PGSTEAL_FILE, pgsteal_file)		\
+	X(SLABS_SCANNED, slabs_scanned)						\
+	X(KSWAPD_LOW_WMARK_HIT_QUICKLY, kswapd_low_wmark_hit_quickly)		\
+	X(KSWAPD_HIGH_WMARK_HIT_QUICKLY, kswapd_high_wmark_hit_quickly)		\
+	X(PAGEOUTRUN, pageoutrun) X(PGROTATED, pgrotated)			\
 	X(DROP_PAGECACHE, drop_pagecache) X(DROP_SLAB, drop_slab) X(OOM_KILL, oom_kill)	\
 	X(PGMIGRATE_SUCCESS, pgmigrate_success) X(PGMIGRATE_FAIL, pgmigrate_fail) \
 	X(THP_MIGRATION_SUCCESS, thp_migration_success) X(THP_MIGRATION_FAIL, thp_migration_fail) \

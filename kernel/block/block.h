@@ -9,14 +9,17 @@
 #ifndef KERNEL_BLOCK_BLOCK_H
 #define KERNEL_BLOCK_BLOCK_H
 
+#include "kernel/lib/atomic.h"
 #include "kernel/lib/list.h"
 #include "kernel/lib/types.h"
 
 #define SECTOR_SHIFT	9
 #define SECTOR_SIZE	512u
 
-struct page;
 struct block_device;
+struct folio;
+struct inode;
+struct page;
 
 /* A physically contiguous piece of memory: LEN bytes from OFFSET on in PAGE and the frames after it. */
 struct bio_vec { struct page *bv_page; unsigned int bv_offset, bv_len; };
@@ -36,6 +39,7 @@ struct bio {
 	int bi_status;				/* out: 0 or -EIO, ... */
 	void (*bi_end_io)(struct bio *bio);	/* in an interrupt, or inside submit_bio: may not sleep */
 	void *bi_private;			/* the caller's */
+	unsigned int bi_idx;			/* the driver's: pieces done */
 	struct list_head bi_list;		/* the block layer's: waiting for room in the ring */
 };
 
@@ -45,6 +49,8 @@ struct bio {
  * => no spinlock held that END_IO takes
  */
 void submit_bio(struct bio *bio);
+/* For drivers: BIO is done with STATUS (0 or -errno). Calls END_IO, or keeps BIO back for a test. Any context but NMI. */
+void bio_endio(struct bio *bio, int status);
 /* Start BIO, whose bi_end_io and bi_private this call uses, and wait. Its status. => may sleep (not killable) */
 int submit_bio_wait(struct bio *bio);
 
@@ -60,7 +66,11 @@ struct block_device {
 	bool bd_rotational;			/* /sys/block/NAME/queue/rotational, writable (SWAP-18) */
 	const void *bd_holder;			/* who uses it alone (swapon); block_lock */
 	int bd_openers;				/* block_lock */
-	int bd_max_in_flight;			/* most requests that were at the driver at once; /sys/block/NAME/ */
+	atomic_t bd_in_flight;			/* requests at the driver now */
+	int bd_max_in_flight;			/* the most there ever were at once; /sys/block/NAME/, 0 written: from now on */
+	struct inode *bd_inode;			/* what is cached of its blocks, whichever node was opened (blkdev_cache.c) */
+	atomic_t bd_dirty;			/* cached pages that are not on the disk yet */
+	bool bd_write_error;			/* since the last fsync a cached page could not be written */
 	void (*bd_submit)(struct block_device *bdev, struct bio *bio);	/* the driver's part of submit_bio */
 	void *bd_driver;			/* the driver's */
 	struct list_head bd_list;
@@ -71,9 +81,25 @@ struct block_device *blkdev_get(dev_t dev);
 /* HOLDER (any address) becomes the only user; -EBUSY: there is another holder. Buffered and direct I/O stay possible. */
 int bd_claim(struct block_device *bdev, const void *holder);
 void bd_release(struct block_device *bdev);
-/* Drivers: fill in all but the list, then this makes /dev/NAME and /sys/block/NAME. 0 or -errno. */
+/* Drivers: fill in all from bd_name to bd_rotational, bd_submit and bd_driver (the rest 0), then this makes /dev/NAME and /sys/block/NAME. 0 or -errno. */
 int add_disk(struct block_device *bdev);
-/* Drop what is cached of the disk's blocks (clean ones; swapon needs the header as it is on the disk). */
+
+/* ---- What is cached of the blocks (blkdev_cache.c): order-0 folios on the file lists of lru.c (RCL-1) ---- */
+
+/* Write what is cached and not on the disk yet; -EIO: some of it could not be (it is lost, as in Linux). May sleep. */
+int sync_blockdev(struct block_device *bdev);
+/* The same, then drop what is cached: what is read next comes from the disk (swapon: the header). May sleep. */
 void invalidate_bdev(struct block_device *bdev);
+/* sync(2): all disks. drop_caches 1 (RCL-22): what is clean, of all disks. Pages cached, of all disks ("Buffers"). */
+void sync_bdevs(void);
+void drop_bdev_caches(void);
+long nr_blockdev_pages(void);
+/* F, which is neither anonymous nor shmem, is a block of a disk. */
+bool folio_is_blkdev(const struct folio *f);
+/*
+ * RCL-15, step 10: F leaves the cache if it is clean and only the cache and the caller have a reference. True: the
+ * caller's reference is the last one. => F locked, a block of a disk
+ */
+bool blkdev_release_folio(struct folio *f);
 
 #endif

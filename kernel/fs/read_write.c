@@ -6,6 +6,7 @@
  * other. Linux: fs/read_write.c, fs/sync.c.
  */
 #include "kernel/fs/internal.h"
+#include "kernel/block/block.h"
 #include "arch-x86_64/uaccess.h"
 #include "kernel/task/syscall.h"
 
@@ -334,7 +335,7 @@ SYSCALL_DEFINE4(sendfile, int, out_fd, int, in_fd, loff_t __user *, upos, size_t
 	return n;
 }
 
-/* ---- sync: nothing here is on a disk ---- */
+/* ---- sync: only what is cached of disks has another home ---- */
 
 static int do_fsync(int fd)
 {
@@ -361,6 +362,7 @@ SYSCALL_DEFINE1(fdatasync, int, fd)
 
 SYSCALL_DEFINE0(sync)
 {
+	sync_bdevs();
 	return 0;
 }
 

@@ -33,8 +33,8 @@ void complete_all(struct completion *c)
 	spin_unlock_irqrestore(&c->wait.lock, flags);
 }
 
-/* Sleep in STATE until there is a completion to consume. 0 or -ERESTARTSYS. */
-static int wait_common(struct completion *c, unsigned int state)
+/* Sleep in STATE until there is a completion to consume; IO: from a device. 0 or -ERESTARTSYS. */
+static int wait_common(struct completion *c, unsigned int state, bool io)
 {
 	struct wait_queue_entry w;
 	int err = 0;
@@ -53,7 +53,10 @@ static int wait_common(struct completion *c, unsigned int state)
 		/* The waker needs the lock that we hold: no barrier is missing. */
 		__set_current_state(state);
 		spin_unlock_irq(&c->wait.lock);
-		schedule();
+		if (io)
+			io_schedule();
+		else
+			schedule();
 		spin_lock_irq(&c->wait.lock);
 	}
 	__set_current_state(TASK_RUNNING);
@@ -66,10 +69,15 @@ static int wait_common(struct completion *c, unsigned int state)
 
 void wait_for_completion(struct completion *c)
 {
-	wait_common(c, TASK_UNINTERRUPTIBLE);
+	wait_common(c, TASK_UNINTERRUPTIBLE, false);
+}
+
+void wait_for_completion_io(struct completion *c)
+{
+	wait_common(c, TASK_UNINTERRUPTIBLE, true);
 }
 
 int wait_for_completion_killable(struct completion *c)
 {
-	return wait_common(c, TASK_KILLABLE);
+	return wait_common(c, TASK_KILLABLE, false);
 }

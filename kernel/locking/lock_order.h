@@ -5,6 +5,8 @@
  *
  *	mm->mmap_lock			fork: the child's (nested) inside the parent's
  *	  folio lock			blocking only with no page-table lock held, and never two (LOCK-3)
+ *	    fs_reclaim			no lock: "here memory is reclaimed" (RCL-12), so no allocation that
+ *					may reclaim under what follows
  *	    file rmap lock		mapping->i_mmap
  *	      anon_vma->root lock
  *	        PMD lock		fork: the child's, then the parent's (nested)
@@ -33,6 +35,7 @@ enum lock_level {
 	LEVEL_NONE,		/* not part of the order */
 	LEVEL_MMAP,
 	LEVEL_FOLIO,
+	LEVEL_RECLAIM,
 	LEVEL_FILE_RMAP,
 	LEVEL_ANON_VMA,
 	LEVEL_PMD,
@@ -48,6 +51,7 @@ struct lock_order_entry { enum lock_level level; const char *name_end; };
 #define LOCK_ORDER_TABLE {				\
 	{ LEVEL_MMAP,	    "mmap_lock" },		\
 	{ LEVEL_FOLIO,	    "folio_lock" },		\
+	{ LEVEL_RECLAIM,    "fs_reclaim" },		\
 	{ LEVEL_FILE_RMAP,  "i_mmap_rwsem" },		\
 	{ LEVEL_ANON_VMA,   "anon_vma" },		\
 	{ LEVEL_PMD,	    "pmdlock" },		\

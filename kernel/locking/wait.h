@@ -99,6 +99,7 @@ void complete(struct completion *c);
 void complete_all(struct completion *c);
 /* Sleep until complete(); the killable form returns -ERESTARTSYS on a fatal signal. */
 void wait_for_completion(struct completion *c);
+void wait_for_completion_io(struct completion *c);	/* a device will call complete(): counts as iowait */
 int wait_for_completion_killable(struct completion *c);
 
 #endif

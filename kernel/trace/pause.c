@@ -74,6 +74,20 @@ void __pause_here(struct pause_point *p)
 	__atomic_fetch_sub(&p->parked, 1, __ATOMIC_SEQ_CST);
 }
 
+bool pause_hold(struct pause_point *p)
+{
+	if (!READ_ONCE(p->armed) || (READ_ONCE(p->once) && !cmpxchg(&p->armed, true, false)))
+		return false;
+	__atomic_fetch_add(&p->hits, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&p->parked, 1, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+void pause_hold_gone(struct pause_point *p, int nr)
+{
+	__atomic_fetch_sub(&p->parked, nr, __ATOMIC_SEQ_CST);
+}
+
 bool pause_spinning(void)
 {
 	struct pause_point *p;
@@ -111,8 +125,8 @@ static void show_point(struct seq_file *m, const struct pause_point *first)
 		parked += READ_ONCE(p->parked);
 		hits += READ_ONCE(p->hits);
 	}
-	seq_printf(m, "%s kind=%s armed=%d parked=%d hits=%ld pid=%d\n", first->name, first->spin ? "spin" : "sleep", armed,
-		   parked, hits, READ_ONCE(first->pid));
+	seq_printf(m, "%s kind=%s armed=%d parked=%d hits=%ld pid=%d\n", first->name, first->let_go ? "hold" : first->spin ? "spin" : "sleep",
+		   armed, parked, hits, READ_ONCE(first->pid));
 }
 
 static int pause_show(struct seq_file *m, void *data)
@@ -138,6 +152,8 @@ static void release(struct pause_point *p, bool disarm)
 	if (disarm)
 		WRITE_ONCE(p->armed, false);
 	__atomic_fetch_add(&p->generation, 1, __ATOMIC_SEQ_CST);
+	if (p->let_go)
+		p->let_go(p);
 }
 
 /* The words after "arm NAME": [PID] [once]. */
