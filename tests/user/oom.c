@@ -285,6 +285,35 @@ TEST_SLOW(nobody_dies_for_a_huge_page)
 	end(hog);
 }
 
+/* "alloc" gives back what was taken; how many of the COUNT blocks it got. */
+static long try_to_take(int order, const char *type, long count, const char *kind)
+{
+	EXPECT_EQ(control("alloc", "take %d %s %ld %s", order, type, count, kind), 0);
+	long got = ktap_number(QUIRE_DIR "alloc", "got");
+	EXPECT_EQ(control("alloc", "free %d %s", order, type), 0);
+	return got;
+}
+
+/* T-RCL-10: what may fail fails. Taken as movable, type by type: what "fill" took is unmovable. */
+TEST_SLOW(nobody_dies_for_what_may_fail)
+{
+	if (!have_control("alloc"))
+		SKIP("needs Quire's controls");
+	prepare();
+	pid_t bait = victim_of(20 * MB, 500);
+	EXPECT_EQ(control("alloc", "fill %ld", atol(ktap_read("/proc/sys/vm/min_free_kbytes")) * 3 / 8 + 512), 0);
+	long before = kills();
+	for (int order = 2; order <= 9; order++)
+		EXPECT_LT(try_to_take(order, "movable", 2000, "kernel"), 2000);
+	EXPECT_LT(try_to_take(4, "reclaimable", 2000, "kernel"), 2000);
+	EXPECT_LT(try_to_take(0, "movable", 2000, "noretry"), 2000);
+	EXPECT_LT(try_to_take(0, "movable", 2000, "retry"), 2000);
+	EXPECT_EQ(kills(), before);
+	EXPECT_EQ(control("alloc", "free"), 0);
+	EXPECT_TRUE(is_alive(bait));
+	end(bait);
+}
+
 /* ---- The reaper, T-RCL-11 ---- */
 
 static void need_pause(const char *point)
@@ -400,18 +429,15 @@ TEST_SLOW(one_victim_is_enough_for_eight)
 		end(pid[i]);
 }
 
-/* A filler leaves so little that each of many kills is cheap. None of them keeps anything, and each leaves its table. */
+/* Memory is nearly full, so that each of many kills is cheap. None of them keeps anything, and each leaves its table. */
 KTAP_CASE(ten_thousand_kills_leave_nothing_behind, 1, 900)
 {
+	if (!have_control("alloc"))
+		SKIP("needs Quire's controls");
 	prepare();
 	klogctl(8, NULL, 1);			/* not each on the console */
-	pid_t filler = ktap_fork();
-	if (!filler) {
-		touched((size_t)(mem_free_kb() - SPARE_KB) * 1024);
-		for (;;)
-			pause();
-	}
-	EXPECT_TRUE(ktap_until(mem_free_kb() < SPARE_KB + 1024));
+	long high = atol(ktap_read("/proc/sys/vm/min_free_kbytes")) * 3 / 8;
+	EXPECT_EQ(control("alloc", "fill %ld", high + 512), 0);
 	long before = kills(), start = 0, rounds = ktap_scale(10000);
 	pid_t pid = 0;
 	for (long i = 0; i < rounds; i++) {
@@ -426,6 +452,6 @@ KTAP_CASE(ten_thousand_kills_leave_nothing_behind, 1, 900)
 	EXPECT_TRUE(ktap_until(mem_free_kb() >= start - 256));
 	EXPECT_TRUE(logged_of("Out of memory: Killed process ", pid, " "));
 	EXPECT_TRUE(logged("oom_score_adj name"));
-	end(filler);
+	EXPECT_EQ(control("alloc", "free"), 0);
 	klogctl(8, NULL, 4);
 }
