@@ -11,7 +11,7 @@
  *
  * A kernel thread keeps the tables of the task before it (lazy). Such a CPU keeps its bit; the first flush
  * makes it load the kernel's own tables, and further ones spare it.
- * Not here: PCIDs (no emulated CPU has them), flushes in batches across calls (mmu_gather does that).
+ * Not here: PCIDs (no emulated CPU has them), when a flush may be put off (mmu_gather.c, try_to_unmap.c).
  * Linux: arch/x86/mm/tlb.c. Ours needs no tlb_gen: a mask that is exact and flushes that are synchronous.
  */
 #include "arch-x86_64/tlbflush.h"
@@ -155,6 +155,22 @@ void flush_tlb_mm_range(struct mm_struct *mm, unsigned long start, unsigned long
 void flush_tlb_mm(struct mm_struct *mm)
 {
 	flush_tlb_mm_range(mm, 0, TLB_FLUSH_ALL);
+}
+
+/* All of the user's, interrupts off. */
+static void flush_all_user(void *arg)
+{
+	if (this_cpu_read(tlb_is_lazy))
+		load_mm(&init_mm);
+	else
+		flush_user_local(0, TLB_FLUSH_ALL);
+}
+
+void flush_tlb_cpus(unsigned long cpus)
+{
+	smp_mb();
+	count_vm_event(NR_TLB_REMOTE_FLUSH);
+	smp_call_function_mask(cpus, flush_all_user, NULL);
 }
 
 void flush_tlb_page(struct vm_area_struct *vma, unsigned long addr)

@@ -22,6 +22,8 @@ void flush_tlb_mm_range(struct mm_struct *mm, unsigned long start, unsigned long
 void flush_tlb_mm(struct mm_struct *mm);
 void flush_tlb_page(struct vm_area_struct *vma, unsigned long addr);
 void flush_tlb_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
+/* All user translations of the CPUs in the mask CPUS, whatever they have loaded: for flushes of many mms at once. */
+void flush_tlb_cpus(unsigned long cpus);
 /* Kernel translations, on all CPUs. */
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 /* This CPU only: one page; everything. */

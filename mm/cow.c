@@ -21,6 +21,7 @@
 #include "arch-x86_64/tlbflush.h"
 #include "kernel/trace/control.h"
 #include "kernel/trace/pause.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 /* COW-11: the page is ours, make it writable. Unlocks. */
@@ -42,10 +43,12 @@ static bool wp_can_reuse_small_folio(struct folio *folio, struct vm_area_struct 
 		return false;
 	if (!folio_test_lru(folio) || folio_test_unevictable(folio))
 		lru_add_drain();	/* this CPU's batches may hold the extra reference (PIT-16) */
-	if (folio_ref_count(folio) > 1)
+	if (folio_ref_count(folio) > 1 + folio_test_swapcache(folio))
 		return false;
 	if (!folio_trylock(folio))
 		return false;
+	if (folio_test_swapcache(folio))
+		folio_free_swap(folio);
 	/* Under the lock nobody can have found it through a list and be about to map it. */
 	if (folio_ref_count(folio) != 1) {
 		folio_unlock(folio);
@@ -69,6 +72,12 @@ static bool wp_can_reuse_large_folio(struct folio *folio)
 		return false;
 	if (folio_maybe_mapped_shared(folio))
 		return false;
+	if (folio_test_swapcache(folio)) {
+		if (!folio_trylock(folio))
+			return false;
+		folio_free_swap(folio);
+		folio_unlock(folio);
+	}
 	if (folio_mapcount(folio) != folio_ref_count(folio))
 		return false;
 	/*

@@ -4,6 +4,7 @@
  *	memory.c	handle_mm_fault, the first touch of anonymous memory
  *	file_fault.c	the first touch of a file mapping
  *	cow.c		a write to a present, read-only PTE
+ *	swap_fault.c	a page that is not in memory
  *	huge_memory.c	everything about huge PMDs (to tables: huge_split_pmd.c)
  */
 #ifndef MM_FAULT_H
@@ -38,6 +39,11 @@ static inline void set_new_anon_pte(struct vm_fault *vmf, struct folio *folio, p
 	set_pte(vmf->pte, entry);
 }
 
+/*
+ * FLT-*: lock F for the fault. 0: locked. VM_FAULT_RETRY: not, and the mmap lock is dropped; the first time a fault has to
+ * wait it waits without it.
+ */
+vm_fault_t folio_lock_or_retry(struct folio *f, struct vm_fault *vmf);
 /* Zero a new large folio; the page that ADDR lies in last, so that it is in the cache (MTHP-9). */
 void folio_zero_user(struct folio *folio, unsigned long addr);
 /* First touch of a page of a file mapping, by any access. */

@@ -4,7 +4,8 @@
  *	copy_page_range ──> copy_pmd_range ─┬─ huge: copy_huge_pmd (huge_memory.c), unless it is pinned
  *	                                    └─ copy_some_ptes ─┬─ copy_present_ptes ─┬─ shared, read-only in both
  *	                                                       │                     └─ copy_present_page: pinned
- *	                                                       └─ copy_migration_entry
+ *	                                                       ├─ copy_migration_entry
+ *	                                                       └─ copy_swap_entry: no page, but its slot
  *
  * The pages of a large folio that lie side by side go in one step: one reference count, one owner lock. Each PTE
  * is still looked at, for its own A, D and RW bits (PIT-23).
@@ -15,7 +16,7 @@
 #include "kernel/sched/sched.h"
 #include "kernel/trace/pause.h"
 #include "mm/huge_memory.h"
-#include "mm/swapops.h"
+#include "mm/swap.h"
 
 /* State of one copy; walk->private. */
 struct copy {
@@ -122,12 +123,32 @@ static __always_inline bool copy_small_anon_pte(pte_t *dst_pte, pte_t *src_pte, 
 	return true;
 }
 
+/*
+ * COW-24: one entry more names the slot, and neither is exclusive: a marker left in one of them would give both the page
+ * for themselves (PIT-20). 1, or -ENOMEM: too many name it. => both ptls held
+ */
+static int copy_swap_entry(struct copy *c, pte_t *dst_pte, pte_t *src_pte, pte_t pte)
+{
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
+	if (!is_poison_entry(entry)) {
+		if (swap_duplicate_nr(entry, 1))
+			return -ENOMEM;
+		c->rss[MM_SWAPENTS]++;
+	}
+	if (pte_swp_exclusive(pte)) {
+		pte = pte_swp_clear_exclusive(pte);
+		set_pte(src_pte, pte);
+	}
+	set_pte(dst_pte, pte);
+	return 1;
+}
+
 /* COW-24. The entry counts for RSS, but holds neither reference nor mapcount. => both ptls held */
 static void copy_migration_entry(struct copy *c, pte_t *dst_pte, pte_t *src_pte, pte_t pte)
 {
 	swp_entry_t entry = pte_to_swp_entry(pte);
 
-	KASSERT(is_pte_migration_entry(pte), "COW-24");
 	c->rss[mm_counter(page_folio(migration_entry_to_page(entry)))]++;
 	if (!is_readable_migration_entry(entry) && is_cow_mapping(c->src->vm_flags)) {
 		pte = swp_entry_to_pte(make_readable_migration_entry(entry));
@@ -182,8 +203,10 @@ static int copy_some_ptes(struct copy *c, pmd_t *dst_pmd, pmd_t *src_pmd, unsign
 		else if (pte_present(pte))
 			nr = copy_present_ptes(c, dst_pte, src_pte, pte, *addr,
 					       (unsigned int)((end - *addr) >> PAGE_SHIFT));
-		else
+		else if (is_pte_migration_entry(pte))
 			copy_migration_entry(c, dst_pte, src_pte, pte);
+		else
+			nr = copy_swap_entry(c, dst_pte, src_pte, pte);
 		if (unlikely(nr < 0))
 			break;
 	}

@@ -21,6 +21,7 @@
 #include "mm/fault.h"
 #include "mm/mmu_gather.h"
 #include "mm/oom.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma)
@@ -237,6 +238,10 @@ static bool can_reuse_huge_folio(struct folio *folio, struct vm_area_struct *vma
 {
 	if (PageAnonExclusive(&folio->page))
 		return true;
+	if (folio_ref_count(folio) > 1 + (folio_test_swapcache(folio) ? HPAGE_PMD_NR : 0))
+		return false;
+	if (folio_test_swapcache(folio))
+		folio_free_swap(folio);
 	/* One reference is one PMD mapping: ours is all that there is, of any page of it. */
 	if (folio_ref_count(folio) != 1)
 		return false;

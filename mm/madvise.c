@@ -4,8 +4,7 @@
  *
  *	act on the pages        DONTNEED, REMOVE, POPULATE_READ/WRITE      mmap lock for reading
  *	change the VMA          DONTFORK, WIPEONFORK, HUGEPAGE, ...        mmap lock for writing
- *	hints about reclaim     FREE, COLD                                 mmap lock for reading
- *	hints without effect    WILLNEED; PAGEOUT: without swap, keeping the pages is right
+ *	hints about reclaim     FREE, COLD, PAGEOUT; WILLNEED: read in     mmap lock for reading
  *
  * Holes in the range: the mapped parts are done all the same, then ENOMEM. Linux: mm/madvise.c.
  */
@@ -20,7 +19,10 @@
 #include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
+#include "mm/shmem.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
+#include "mm/vmscan.h"
 
 enum {
 	MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8, MADV_REMOVE,
@@ -130,10 +132,13 @@ static bool can_drop_pages(const struct vm_area_struct *vma, int b)
 	return !(vma->vm_flags & VM_PFNMAP) && (b == MADV_DONTNEED_LOCKED || !(vma->vm_flags & VM_LOCKED));
 }
 
-/* walk->private of FREE and COLD. */
+/* walk->private of FREE, COLD and PAGEOUT. */
 struct lru_advice {
 	struct mmu_gather tlb;
-	bool lazyfree;			/* FREE, else COLD */
+	bool lazyfree;			/* FREE */
+	bool pageout;			/* PAGEOUT; neither: COLD */
+	bool anon_only;			/* PAGEOUT of a file that the caller may not write: others would notice */
+	struct list_head isolated;	/* PAGEOUT: folios to reclaim when no table is locked */
 };
 
 /* Take A, and for FREE also D, from NR PTEs. => ptl held */
@@ -161,11 +166,26 @@ static bool forget_dirty(struct folio *folio)
 		return true;
 	if (!folio_trylock(folio))
 		return false;
-	ours = folio_mapcount(folio) == (int)folio_nr_pages(folio) && !folio_test_swapcache(folio);
+	ours = folio_mapcount(folio) == (int)folio_nr_pages(folio);
+	if (ours && folio_test_swapcache(folio))
+		ours = folio_free_swap(folio);
 	if (ours)
 		folio_clear_dirty(folio);
 	folio_unlock(folio);
 	return ours;
+}
+
+/* PAGEOUT: FOLIO is to be reclaimed when no table is locked any more. => ptl held */
+static void take_for_reclaim(struct lru_advice *a, struct folio *folio)
+{
+	if (folio_test_unevictable(folio))
+		return;
+	folio_clear_referenced(folio);
+	folio_get(folio);
+	if (folio_isolate_lru(folio))
+		list_add_tail(&folio->lru, &a->isolated);
+	else
+		folio_put(folio);
 }
 
 /* The advice is for the whole FOLIO, mapped by NR PTEs from PTE on. => ptl held */
@@ -180,9 +200,29 @@ static void advise_folio(struct lru_advice *a, struct folio *folio, pte_t *pte, 
 	}
 	if (!folio_test_lru(folio) || folio_mapcount(folio) != (int)folio_nr_pages(folio))
 		return;
+	if (a->anon_only && !folio_test_anon(folio))
+		return;
+	if (a->pageout) {
+		take_for_reclaim(a, folio);
+		return;
+	}
 	clear_young_dirty(a, pte, addr, nr);
 	folio_clear_referenced(folio);
 	folio_deactivate(folio);
+}
+
+/*
+ * FREE of swap entries from VAL at PTE on: the slots are given back at once. Their number, at most MAX_NR. => ptl held
+ */
+static unsigned int free_swap_entries(struct mm_struct *mm, pte_t *pte, pte_t val, unsigned int max_nr)
+{
+	int nr = swap_pte_batch(pte, (int)max_nr, val);
+
+	for (int i = 0; i < nr; i++)
+		set_pte(pte + i, __pte(0));
+	add_mm_counter(mm, MM_SWAPENTS, -nr);
+	free_swap_and_cache_nr(pte_to_swp_entry(val), nr);
+	return (unsigned int)nr;
 }
 
 /*
@@ -216,12 +256,15 @@ static unsigned long advise_some_ptes(struct lru_advice *a, pmd_t *pmd, unsigned
 
 	if (!first)
 		return end;
+	flush_tlb_batched_pending(walk->mm);
 	for (pte = first; addr < end; pte += nr, addr += nr * PAGE_SIZE) {
 		pte_t val = ptep_get(pte);
 		struct page *page = pte_present(val) ? vm_normal_page(walk->vma, addr, val) : NULL;
 		struct folio *folio = page ? page_folio(page) : NULL;
 
 		nr = 1;
+		if (a->lazyfree && is_pte_swap_entry(val))
+			nr = free_swap_entries(walk->mm, pte, val, (unsigned int)((end - addr) >> PAGE_SHIFT));
 		if (!folio)
 			continue;
 		if (folio_test_large(folio)) {
@@ -235,14 +278,16 @@ static unsigned long advise_some_ptes(struct lru_advice *a, pmd_t *pmd, unsigned
 	return end;
 }
 
-/* COLD of a whole huge PMD. */
+/* COLD or PAGEOUT of a whole huge PMD. */
 static void cold_huge_pmd(struct lru_advice *a, struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr)
 {
 	spinlock_t *ptl = pmd_trans_huge_lock(pmd, vma);
 	struct page *page = ptl ? vm_normal_page_pmd(vma, addr, pmdp_get(pmd)) : NULL;
 	struct folio *folio = page ? page_folio(page) : NULL;
 
-	if (folio && !folio_maybe_mapped_shared(folio)) {
+	if (folio && a->pageout && !folio_maybe_mapped_shared(folio)) {
+		take_for_reclaim(a, folio);
+	} else if (folio && !folio_maybe_mapped_shared(folio)) {
 		if (pmdp_test_and_clear_young(pmd))
 			tlb_flush_range_later(&a->tlb, addr, PMD_SIZE);
 		folio_clear_referenced(folio);
@@ -281,23 +326,59 @@ static int advise_pmd_range(pmd_t *pmd, unsigned long addr, unsigned long end, s
 		addr = advise_some_ptes(a, pmd, addr, end, walk);
 		cond_resched();
 	}
+	if (!list_empty(&a->isolated))
+		reclaim_folio_list(&a->isolated, GFP_KERNEL, true);
 	return 0;
+}
+
+/* Whoever may write the file may also slow its other users down. */
+static bool can_page_out_file(const struct vm_area_struct *vma)
+{
+	const struct file *f = vma->vm_file;
+
+	return vma_is_anonymous(vma) || (f && ((f->f_mode & FMODE_WRITE) || current_cred()->fsuid == f->f_inode->i_uid ||
+					       capable(CAP_SYS_ADMIN)));
 }
 
 static int madvise_lru(struct vm_area_struct *vma, unsigned long start, unsigned long end, int b)
 {
-	struct lru_advice a = { .lazyfree = b == MADV_FREE };
+	struct lru_advice a = {
+		.lazyfree = b == MADV_FREE, .pageout = b == MADV_PAGEOUT, .isolated = LIST_HEAD_INIT(a.isolated),
+		.anon_only = b == MADV_PAGEOUT && !can_page_out_file(vma),
+	};
 	struct mm_walk walk = { .pmd_entry = advise_pmd_range, .vma = vma, .private = &a };
 
 	if (!can_drop_pages(vma, b) || (b == MADV_FREE && !vma_is_anonymous(vma)))
 		return -EINVAL;
-	if (b == MADV_PAGEOUT)
-		return 0;
 	lru_add_drain();
 	tlb_gather_mmu(&a.tlb, vma->vm_mm, false);
 	walk_page_range(vma->vm_mm, start, end, &walk);
 	tlb_finish_mmu(&a.tlb);
 	return 0;
+}
+
+/* ---- Reading in what is swapped out ---- */
+
+static int willneed_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+{
+	for (; addr < end; addr += PAGE_SIZE) {
+		pte_t *pte = pte_offset_map(pmd, addr), val = pte ? ptep_get(pte) : __pte(0);
+
+		if (is_pte_swap_entry(val))
+			swapin_start(pte_to_swp_entry(val));
+		cond_resched();
+	}
+	return 0;
+}
+
+static void madvise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	struct mm_walk walk = { .pmd_entry = willneed_pmd, .vma = vma };
+
+	if (vma->vm_file && shmem_file(vma->vm_file))
+		shmem_willneed(vma->vm_file->f_inode, linear_page_index(vma, start), linear_page_index(vma, end - 1));
+	walk_page_range(vma->vm_mm, start, end, &walk);
+	lru_add_drain();
 }
 
 /* Give the pages of a file back. => mmap lock held for reading, dropped and taken again */
@@ -326,6 +407,7 @@ static int madvise_vma(struct vm_area_struct *vma, unsigned long start, unsigned
 {
 	switch (b) {
 	case MADV_WILLNEED:
+		madvise_willneed(vma, start, end);
 		return 0;
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:

@@ -8,6 +8,7 @@
  *	    handle_pte_fault           look at the PTE
  *	      none, anonymous ───────> do_anonymous_page      zero page, or zeroed pages of its own
  *	      none, file ────────────> do_fault               (file_fault.c)
+ *	      swapped out ───────────> do_swap_page           (swap_fault.c)
  *	      being moved ───────────> wait                   (migrate.c)
  *	      present, write ────────> do_wp_page             (cow.c)
  *
@@ -20,7 +21,7 @@
  *
  *	sizes policy allows ─> blocks inside the VMA ─> blocks still empty ─> the largest there is memory for
  *
- * Not here: swap entries; huge PMDs (huge_memory.c). Linux: mm/memory.c; the functions bear its names.
+ * Not here: huge PMDs (huge_memory.c). Linux: mm/memory.c; the functions bear its names.
  */
 #include "mm/fault.h"
 #include "kernel/lib/err.h"
@@ -32,6 +33,7 @@
 #include "mm/huge_memory.h"
 #include "mm/migrate.h"
 #include "mm/oom.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"
 
@@ -281,7 +283,8 @@ static vm_fault_t pte_access_flags(struct vm_fault *vmf)
 /* Neither none nor present. */
 static vm_fault_t do_non_present_pte(struct vm_fault *vmf)
 {
-	KASSERT(is_pte_migration_entry(vmf->orig_pte), "RMAP-12");
+	if (likely(!is_pte_migration_entry(vmf->orig_pte)))
+		return do_swap_page(vmf);
 	migration_entry_wait(vmf->vma->vm_mm, vmf->pmd, vmf->address);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "kernel/sched/sched.h"
 #include "kernel/task/cred.h"
 #include "kernel/task/syscall.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 
 #define MS_ASYNC 1
@@ -28,6 +29,20 @@ static bool can_do_mincore(struct vm_area_struct *vma)
 	       capable(CAP_SYS_ADMIN);
 }
 
+/* The content of ENTRY's slot is in memory, too. */
+static bool mincore_swap(swp_entry_t entry)
+{
+	struct swap_info_struct *si = get_swap_device(entry);
+	struct folio *f = si ? swap_cache_get_folio(entry) : NULL;
+	bool present = f && folio_test_uptodate(f);
+
+	if (f)
+		folio_put(f);
+	if (si)
+		put_swap_device(si);
+	return present;
+}
+
 /* What the page cache has of an unmapped stretch. walk->private: where the next answer goes. */
 static int mincore_hole(unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
@@ -43,7 +58,10 @@ static int mincore_hole(unsigned long addr, unsigned long end, struct mm_walk *w
 			entry = xa_load(&mapping->i_pages, linear_page_index(vma, addr));
 			spin_unlock(&mapping->tree_lock);
 		}
-		*vec++ = entry && !xa_is_value(entry);
+		if (xa_is_value(entry))
+			*vec++ = mincore_swap((swp_entry_t){ xa_to_value(entry) });
+		else
+			*vec++ = entry != NULL;
 	}
 	walk->private = vec;
 	return 0;
@@ -55,12 +73,13 @@ static int mincore_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct
 
 	for (; addr < end; addr += PAGE_SIZE) {
 		pte_t *pte = huge ? NULL : pte_offset_map(pmd, addr);
+		pte_t val = pte ? ptep_get(pte) : __pte(0);
 
 		/* A page that is just being moved (a migration entry) is in core, too. */
-		if (huge || (pte && !pte_none(ptep_get(pte)))) {
+		if (huge || !pte_none(val)) {
 			u8 *vec = walk->private;
 
-			*vec++ = 1;
+			*vec++ = is_pte_swap_entry(val) ? mincore_swap(pte_to_swp_entry(val)) : 1;
 			walk->private = vec;
 		} else {
 			mincore_hole(addr, addr + PAGE_SIZE, walk);

@@ -69,6 +69,8 @@ struct vm_area_struct {
 	struct anon_vma *anon_vma;		/* M read + page_table_lock to set first; NULL until the first anon fault */
 	struct list_head anon_vma_chain;	/* M write or (page_table_lock): its anon_vma_chain objects */
 	struct interval_tree_node shared_node;	/* R: in mapping->i_mmap, by pgoff */
+	/* Swap readahead: last fault, its window, pages of it that were used since. No lock: a wrong guess costs little. */
+	struct { unsigned long addr; u16 window, hits; } swap_ra;
 };
 
 #define VM_FAULT_OOM		0x0001u
@@ -156,6 +158,9 @@ struct mm_struct {
 	struct list_head mmlist;	/* all user mms (mm_list_lock): check, swapoff, lists */
 	int oom_score_adj;
 	atomic_t tlb_flush_pending;	/* a: zaps that have not flushed yet (mmu_gather.c) */
+	/* RCL-17 (try_to_unmap.c): how often reclaim cleared PTEs here and put the flush off; how far others flushed. */
+	atomic_t tlb_flush_batched;
+	int tlb_flushed_batched;
 };
 #define MMF_OOM_SKIP	1	/* reaped: not again a victim (RCL-31) */
 #define MMF_DISABLE_THP	2	/* prctl, ABI-23: no large folios at all */

@@ -12,7 +12,7 @@
 #include "mm/huge_memory.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
-#include "mm/swapops.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 
 #define PROT_SEM 8
@@ -63,7 +63,7 @@ static void change_migration_entry(pte_t *pte, pte_t old)
 	swp_entry_t entry = pte_to_swp_entry(old);
 	struct folio *folio;
 
-	KASSERT(is_pte_migration_entry(old), "MIG-5");
+	/* A swap entry has no rights: they come from the VMA when the page does. */
 	if (!is_writable_migration_entry(entry))
 		return;
 	folio = page_folio(migration_entry_to_page(entry));
@@ -79,6 +79,7 @@ static void change_pte_range(struct protection_change *c, pmd_t *pmd, unsigned l
 
 	if (!first)
 		return;
+	flush_tlb_batched_pending(walk->mm);
 	for (pte = first; addr < end; pte++, addr += PAGE_SIZE) {
 		pte_t old = ptep_get(pte);
 

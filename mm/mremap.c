@@ -17,6 +17,7 @@
 #include "kernel/trace/pause.h"
 #include "mm/huge_memory.h"
 #include "mm/rmap.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 
 #define MREMAP_MAYMOVE	 1u
@@ -66,6 +67,7 @@ static void move_ptes(struct vm_area_struct *vma, pmd_t *old_pmd, pmd_t *new_pmd
 	else
 		new_first = pte_offset_map_lock_nested(new_pmd, new, &new_ptl);
 	KASSERT(new_first, "LOCK-4");
+	flush_tlb_batched_pending(vma->vm_mm);
 	for (from = old_first, to = new_first; from < old_first + (len >> PAGE_SHIFT); from++, to++) {
 		pte_t pte;
 

@@ -10,6 +10,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/task/cred.h"
 #include "mm/mm.h"
+#include "mm/swap.h"
 
 #define OVERCOMMIT_GUESS 0
 #define OVERCOMMIT_ALWAYS 1
@@ -24,7 +25,7 @@ static long admin_reserve, user_reserve;
 
 unsigned long vm_commit_limit(void)
 {
-	return totalram_pages() * (unsigned long)sysctl_overcommit_ratio / 100;
+	return totalram_pages() * (unsigned long)sysctl_overcommit_ratio / 100 + (unsigned long)total_swap_pages();
 }
 
 int security_vm_enough_memory(struct mm_struct *mm, long pages)
@@ -34,7 +35,7 @@ int security_vm_enough_memory(struct mm_struct *mm, long pages)
 	if (sysctl_overcommit_memory == OVERCOMMIT_ALWAYS)
 		return 0;
 	if (sysctl_overcommit_memory == OVERCOMMIT_GUESS) {
-		if (pages <= (long)totalram_pages())
+		if (pages <= (long)totalram_pages() + total_swap_pages())
 			return 0;
 		goto refuse;
 	}

@@ -47,6 +47,7 @@ enum pageflags {
 	PG_unmapping,		/* descriptor 1 too: temporarily unmapped (RMAP-12), gaps in its mappings mean nothing */
 	PG_large_rmappable,
 	PG_hwpoison,
+	PG_readahead,		/* read because of a neighbour, not used yet (SWAP-13) */
 	NR_PAGEFLAGS
 };
 #define PAGE_ZONE_SHIFT 62	/* flags: zone in the top two bits */
@@ -192,6 +193,7 @@ PAGEFLAG(unevictable, PG_unevictable)
 PAGEFLAG(mlocked, PG_mlocked)
 PAGEFLAG(reclaim, PG_reclaim)
 PAGEFLAG(workingset, PG_workingset)
+PAGEFLAG(readahead, PG_readahead)
 /* SPLIT-9: lives in descriptor 1; never clears by mapping again (SPLIT-15). => deferred queue lock to change */
 static inline bool folio_test_partially_mapped(const struct folio *f) { return folio_test_large(f) && test_bit(PG_partially_mapped, &f->_flags_1); }
 static inline void folio_set_partially_mapped(struct folio *f)	{ set_bit(PG_partially_mapped, &f->_flags_1); }
@@ -246,5 +248,12 @@ void migration_entry_wait_on_locked(struct folio *f, spinlock_t *ptl);
  */
 void folio_lock_transfer(struct folio *from, struct folio *to);
 void folio_unlock_piece(struct folio *f);
+/* The caller's lock of F will be dropped by whoever ends the read: folio_end_read, any context. */
+void folio_lock_handoff(struct folio *f);
+void folio_end_read(struct folio *f, bool success);
+/* F, locked, is on its way to a disk; it arrived, or did not (any context); wait for that. */
+void folio_start_writeback(struct folio *f);
+void folio_end_writeback(struct folio *f);
+void folio_wait_writeback(struct folio *f);
 
 #endif

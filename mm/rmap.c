@@ -401,8 +401,11 @@ static void first_anon_rmap(struct folio *f, struct page *page, struct vm_area_s
 {
 	struct anon_vma *av = flags & RMAP_EXCLUSIVE ? vma->anon_vma : vma->anon_vma->root;
 
-	if (!folio_test_anon(f))
-		set_anon_rmap(f, av, vma, addr - (folio_page_idx(f, page) << PAGE_SHIFT));
+	if (folio_test_anon(f))
+		return;
+	set_anon_rmap(f, av, vma, addr - (folio_page_idx(f, page) << PAGE_SHIFT));
+	if (folio_test_large(f))
+		count_mthp_stat(folio_order(f), MTHP_STAT_NR_ANON);
 }
 
 static void new_anon_large(struct folio *f, struct vm_area_struct *vma, bool exclusive)

@@ -2,6 +2,7 @@
  * mm/shmem.c - the one kind of file: pages in memory, found by index.
  *
  *	inode->i_data.i_pages:  index -> folio (one reference)      no entry: a hole, reads as zeroes
+ *	                              -> swap entry                 the page is on a disk (shmem_swap.c)
  *	                                   ^
  *	read: copy out    write: copy in   |   fault: hand the locked folio to memory.c
  *
@@ -14,12 +15,16 @@
  * truncation removes each folio, and its mappings, with the folio locked: one of them sees the other.
  *
  * Locks: i_rwsem > mmap lock > folio lock > tree_lock.
- * Not here: swapping out, large folios (order 0 only: Linux's shmem_enabled=never). Linux: mm/shmem.c.
+ * A page that was never written is clean: reclaim may drop it, it reads as zeroes anyway.
+ *
+ * Not here: swapping (shmem_swap.c), large folios (order 0 only: Linux's shmem_enabled=never). Linux: mm/shmem.c.
  */
 #include "mm/shmem.h"
 #include "kernel/fs/internal.h"
 #include "kernel/fs/pipe.h"
 #include "kernel/fs/tmpfs.h"
+#include "kernel/lib/err.h"
+#include "kernel/sched/sched.h"
 #include "kernel/task/signal.h"
 #include "kernel/trace/pause.h"
 #include "mm/lru.h"
@@ -69,7 +74,7 @@ full:
 	return -ENOSPC;
 }
 
-static void uncharge(struct inode *inode, long pages)
+void shmem_uncharge(struct inode *inode, long pages)
 {
 	struct shmem_sb_info *si = inode->i_sb->s_fs_info;
 
@@ -83,26 +88,43 @@ static void uncharge(struct inode *inode, long pages)
 
 /* ---- The page cache ---- */
 
-/* The folio at INDEX, referenced, not locked; NULL: a hole. */
-static struct folio *find_get_folio(struct address_space *mapping, pgoff_t index)
+/* What is at INDEX: a folio, referenced, not locked; a value: swapped out; NULL: a hole. */
+static void *find_get_entry(struct address_space *mapping, pgoff_t index)
 {
-	struct folio *f;
+	void *entry;
 
 	spin_lock(&mapping->tree_lock);
-	f = xa_load(&mapping->i_pages, index);
-	if (f)
-		folio_get(f);	/* the tree's reference makes it safe while the lock is held */
+	entry = xa_load(&mapping->i_pages, index);
+	if (entry && !xa_is_value(entry))
+		folio_get(entry);	/* the tree's reference makes it safe while the lock is held */
 	spin_unlock(&mapping->tree_lock);
+	return entry;
+}
+
+/* The folio at INDEX, from the disk if need be, referenced, not locked; NULL: a hole. ERR_PTR(-EIO), -ENOMEM. May sleep. */
+static struct folio *read_folio(struct inode *inode, pgoff_t index)
+{
+	void *entry = find_get_entry(&inode->i_data, index);
+	struct folio *f;
+	int err;
+
+	if (likely(!xa_is_value(entry)))
+		return entry;
+	err = shmem_get_folio(inode, index, &f, SGP_READ);
+	if (err)
+		return ERR_PTR(err);
+	if (f)
+		folio_unlock(f);
 	return f;
 }
 
 /*
  * Put the new, filled FOLIO at INDEX. 0: the tree has taken a reference; -EEXIST: somebody was faster;
- * -ENOMEM.
+ * -ENOMEM. DIRTY: it is more than a hole, there is no copy anywhere else.
  *
  * => FOLIO locked
  */
-static int add_folio(struct address_space *mapping, struct folio *f, pgoff_t index)
+static int add_folio(struct address_space *mapping, struct folio *f, pgoff_t index, bool dirty)
 {
 	int err = -EEXIST;
 
@@ -110,7 +132,8 @@ static int add_folio(struct address_space *mapping, struct folio *f, pgoff_t ind
 	f->index = index;
 	folio_set_swapbacked(f);
 	folio_set_uptodate(f);
-	folio_set_dirty(f);	/* there is no copy anywhere else */
+	if (dirty)
+		folio_set_dirty(f);
 	spin_lock(&mapping->tree_lock);
 	if (!xa_load(&mapping->i_pages, index))
 		err = xa_store(&mapping->i_pages, index, f);
@@ -143,7 +166,7 @@ static void delete_folio(struct address_space *mapping, struct folio *f)
 	folio_clear_dirty(f);
 	mod_node_page_state(NR_FILE_PAGES, -1);
 	mod_node_page_state(NR_SHMEM, -1);
-	uncharge(mapping->host, 1);
+	shmem_uncharge(mapping->host, 1);
 	folio_put(f);
 }
 
@@ -152,8 +175,11 @@ static bool beyond_end(struct inode *inode, pgoff_t index)
 	return index >= (pgoff_t)DIV_ROUND_UP(READ_ONCE(inode->i_size), PAGE_SIZE);
 }
 
-/* A page of zeroes at INDEX, which was a hole. 0: *FOLIOP locked and referenced. -EEXIST: look again. */
-static int add_zero_folio(struct inode *inode, pgoff_t index, struct folio **foliop)
+/*
+ * A page of zeroes at INDEX, which was a hole; RESERVED: for fallocate, not to be taken back. 0: *FOLIOP locked and
+ * referenced. -EEXIST: look again.
+ */
+static int add_zero_folio(struct inode *inode, pgoff_t index, struct folio **foliop, bool reserved)
 {
 	struct folio *f;
 	int err = charge(inode, 1);
@@ -162,19 +188,19 @@ static int add_zero_folio(struct inode *inode, pgoff_t index, struct folio **fol
 		return err;
 	f = folio_alloc(GFP_HIGHUSER_MOVABLE, 0);
 	if (!f) {
-		uncharge(inode, 1);
+		shmem_uncharge(inode, 1);
 		return -ENOMEM;
 	}
 	clear_page(folio_address(f));
 	folio_lock(f);
-	err = add_folio(&inode->i_data, f, index);
+	err = add_folio(&inode->i_data, f, index, reserved);
 	if (!err) {
 		*foliop = f;
 		return 0;
 	}
 	folio_unlock(f);
 	folio_put(f);
-	uncharge(inode, 1);
+	shmem_uncharge(inode, 1);
 	return err;
 }
 
@@ -183,13 +209,24 @@ int shmem_get_folio(struct inode *inode, pgoff_t index, struct folio **foliop, e
 	struct address_space *mapping = &inode->i_data;
 	bool is_new = false;
 	struct folio *f;
+	void *entry;
 	int err;
 
 	*foliop = NULL;
 	for (;;) {
 		if (sgp == SGP_CACHE && beyond_end(inode, index))
 			return -EINVAL;
-		f = find_get_folio(mapping, index);
+		entry = find_get_entry(mapping, index);
+		if (xa_is_value(entry)) {
+			err = shmem_swapin(mapping, index, entry, &f);
+			if (!err)
+				break;
+			if (err != -EEXIST)
+				return err;
+			cond_resched();
+			continue;
+		}
+		f = entry;
 		if (f) {
 			folio_lock(f);
 			if (f->mapping == mapping)
@@ -200,7 +237,7 @@ int shmem_get_folio(struct inode *inode, pgoff_t index, struct folio **foliop, e
 		}
 		if (sgp == SGP_READ)
 			return 0;
-		err = add_zero_folio(inode, index, &f);
+		err = add_zero_folio(inode, index, &f, sgp == SGP_FALLOC);
 		is_new = true;
 		if (!err)
 			break;
@@ -235,38 +272,48 @@ static void zero_part(struct inode *inode, pgoff_t index, unsigned int from, uns
 	folio_put(f);
 }
 
-/* The first folio in [*INDEX, LAST], referenced, *INDEX its place; NULL: none. */
-static struct folio *find_next_folio(struct address_space *mapping, pgoff_t *index, pgoff_t last)
+/* The first entry in [*INDEX, LAST], a folio referenced, *INDEX its place; NULL: none. */
+static void *find_next_entry(struct address_space *mapping, pgoff_t *index, pgoff_t last)
 {
-	struct folio *f;
+	void *entry;
 
 	spin_lock(&mapping->tree_lock);
-	f = xa_find(&mapping->i_pages, index, last);
-	if (f)
-		folio_get(f);
+	entry = xa_find(&mapping->i_pages, index, last);
+	if (entry && !xa_is_value(entry))
+		folio_get(entry);
 	spin_unlock(&mapping->tree_lock);
-	return f;
+	return entry;
+}
+
+/* F, referenced, was found at INDEX: out of the file, unless it has left it meanwhile. */
+static void drop_folio(struct address_space *mapping, struct folio *f, pgoff_t index)
+{
+	bool ours;
+
+	folio_lock(f);
+	ours = f->mapping == mapping;
+	if (ours && folio_mapped(f))
+		unmap_mapping_pages(mapping, index, 1, false);
+	if (ours)
+		delete_folio(mapping, f);
+	folio_unlock(f);
+	folio_put(f);
 }
 
 static void drop_pages(struct inode *inode, pgoff_t first, pgoff_t last)
 {
 	struct address_space *mapping = &inode->i_data;
-	struct folio *f;
+	void *entry;
 
 	if (first > last)
 		return;
-	for (pgoff_t i = first; (f = find_next_folio(mapping, &i, last)); i++) {
-		folio_lock(f);
-		if (f->mapping == mapping) {
-			if (folio_mapped(f))
-				unmap_mapping_pages(mapping, i, 1, false);
-			delete_folio(mapping, f);
-		}
-		folio_unlock(f);
-		folio_put(f);
+	/* Whatever was found is looked for again, until it is gone: a page may move to the swap cache and back. */
+	for (pgoff_t i = first; (entry = find_next_entry(mapping, &i, last));) {
+		if (!xa_is_value(entry))
+			drop_folio(mapping, entry, i);
+		else if (shmem_free_swap(mapping, i, entry))
+			shmem_uncharge(inode, 1);
 		cond_resched();
-		if (i == last)
-			break;
 	}
 }
 
@@ -319,7 +366,8 @@ void shmem_evict_inode(struct inode *inode)
 
 	if (S_ISREG(inode->i_mode)) {
 		drop_pages(inode, 0, ~0UL);
-		KASSERT_EQ(inode->i_data.nrpages, 0, "FOL-2");
+		shmem_leave_swaplist(&inode->i_data);
+		KASSERT_EQ(inode->i_data.nrpages + inode->i_data.nrswapped, 0, "FOL-2");
 		xa_destroy(&inode->i_data.i_pages);
 		if (prepaid(inode))
 			vm_unacct_memory((long)inode->i_private);
@@ -351,7 +399,11 @@ static ssize_t shmem_read(struct file *file, struct iov_iter *to, loff_t *ppos)
 		if (pos >= size)
 			break;
 		n = min_t(u64, min_t(u64, size - pos, PAGE_SIZE - offset), to->count);
-		f = find_get_folio(&inode->i_data, pos >> PAGE_SHIFT);
+		f = read_folio(inode, pos >> PAGE_SHIFT);
+		if (IS_ERR(f)) {
+			done = done ? done : PTR_ERR(f);
+			break;
+		}
 		if (f) {
 			got = copy_to_iter((char *)folio_address(f) + offset, n, to);
 			folio_put(f);
@@ -400,7 +452,7 @@ static ssize_t write_hole(struct inode *inode, pgoff_t index, unsigned int offse
 	memset(va, 0, offset);
 	memset(va + offset + got, 0, PAGE_SIZE - offset - got);
 	folio_lock(f);
-	err = add_folio(&inode->i_data, f, index);
+	err = add_folio(&inode->i_data, f, index, true);
 	folio_unlock(f);
 	if (!err) {
 		folio_put(f);
@@ -410,7 +462,7 @@ static ssize_t write_hole(struct inode *inode, pgoff_t index, unsigned int offse
 out_folio:
 	folio_put(f);
 out_charge:
-	uncharge(inode, 1);
+	shmem_uncharge(inode, 1);
 	return err;
 }
 
@@ -424,7 +476,9 @@ static ssize_t write_page(struct inode *inode, loff_t pos, struct iov_iter *from
 	ssize_t got;
 
 	do {
-		f = find_get_folio(&inode->i_data, index);
+		f = read_folio(inode, index);
+		if (IS_ERR(f))
+			return PTR_ERR(f);
 		if (f) {
 			got = copy_from_iter((char *)folio_address(f) + offset, n, from);
 			folio_set_dirty(f);
@@ -619,9 +673,14 @@ static ssize_t shmem_splice_read(struct file *file, loff_t *ppos, struct pipe_in
 	while (len && *ppos < READ_ONCE(inode->i_size)) {
 		unsigned int offset = *ppos & (PAGE_SIZE - 1);
 		size_t n = min_t(u64, min_t(u64, READ_ONCE(inode->i_size) - *ppos, PAGE_SIZE - offset), len);
-		struct folio *f = find_get_folio(&inode->i_data, *ppos >> PAGE_SHIFT);
-		struct page *page = f ? &f->page : alloc_pages(GFP_KERNEL | __GFP_ZERO, 0);
+		struct folio *f = read_folio(inode, *ppos >> PAGE_SHIFT);
+		struct page *page;
 
+		if (IS_ERR(f)) {
+			err = (int)PTR_ERR(f);
+			break;
+		}
+		page = f ? &f->page : alloc_pages(GFP_KERNEL | __GFP_ZERO, 0);
 		if (!page) {
 			err = -ENOMEM;
 			break;

@@ -9,6 +9,7 @@
 #define MM_SHMEM_H
 
 #include "kernel/fs/fs.h"
+#include "mm/swapops.h"
 
 struct vm_area_struct;
 struct vm_operations_struct;
@@ -54,6 +55,35 @@ int shmem_zero_setup(struct vm_area_struct *vma);
  * (overcommit), else page by page. ERR_PTR. May sleep.
  */
 struct file *shmem_kernel_file_setup(const char *name, loff_t size, bool reserve);
+
+/* ---- Swapped-out pages (shmem_swap.c) ---- */
+
+/*
+ * Upward entries for reclaim. F, dirty: into the swap cache, its entry into the file; then swap_writeout. 0, -ENOMEM: no
+ * slot; -EAGAIN: somebody uses it. F, clean: out of the file, frozen at no references; false: it stays.
+ * => F locked, not mapped, in the page cache, one reference of the caller's besides
+ */
+int shmem_move_to_swap(struct folio *f);
+bool shmem_drop_clean(struct folio *f);
+/*
+ * The folio that VALUE at INDEX stands for, in the file again, locked and referenced. 0; -EEXIST: look again; -ENOMEM; -EIO:
+ * it could not be read. May sleep.
+ */
+int shmem_swapin(struct address_space *mapping, pgoff_t index, void *value, struct folio **foliop);
+/* Truncation: VALUE goes with its slot; false: it is not there any more. */
+bool shmem_free_swap(struct address_space *mapping, pgoff_t index, void *value);
+/* No entry is left, and none can come. */
+void shmem_leave_swaplist(struct address_space *mapping);
+/* Start reading what is swapped out of pages [FIRST, LAST]. May sleep. */
+void shmem_willneed(struct inode *inode, pgoff_t first, pgoff_t last);
+/* swapoff: bring back everything on area TYPE. 0, -ENOMEM, -EINTR. May sleep. */
+int shmem_unuse(unsigned int type);
+/* Pages of [FIRST, LAST] that are swapped out. */
+unsigned long shmem_swap_usage(struct inode *inode, pgoff_t first, pgoff_t last);
+/* For mm_check.c, with the machine stopped. */
+void shmem_for_each_swap_entry(void (*fn)(void *arg, swp_entry_t e), void *arg);
+/* PAGES of INODE are no more, neither in memory nor swapped out: give the promise and the room back (shmem.c). */
+void shmem_uncharge(struct inode *inode, long pages);
 
 #define F_SEAL_SEAL	1u
 #define F_SEAL_SHRINK	2u

@@ -13,6 +13,7 @@
 #include "mm/mm.h"
 #include "mm/show_mem.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 unsigned long si_mem_available(void)
@@ -74,11 +75,11 @@ static int meminfo_show(struct seq_file *m, void *data)
 	show_pages(m, "MemFree:", nr_free_pages());
 	show_pages(m, "MemAvailable:", si_mem_available());
 	show_pages(m, "Buffers:", nr_blockdev_pages());
-	show_pages(m, "Cached:", node_page_state(NR_FILE_PAGES) - nr_blockdev_pages());
-	show_pages(m, "SwapCached:", 0);
+	show_pages(m, "Cached:", node_page_state(NR_FILE_PAGES) - nr_blockdev_pages() - node_page_state(NR_SWAPCACHE));
+	show_pages(m, "SwapCached:", node_page_state(NR_SWAPCACHE));
 	show_lists(m);
-	show_pages(m, "SwapTotal:", 0);
-	show_pages(m, "SwapFree:", 0);
+	show_pages(m, "SwapTotal:", (unsigned long)total_swap_pages());
+	show_pages(m, "SwapFree:", (unsigned long)get_nr_swap_pages());
 	show_pages(m, "Dirty:", node_page_state(NR_FILE_DIRTY));
 	show_pages(m, "Writeback:", node_page_state(NR_WRITEBACK));
 	show_pages(m, "AnonPages:", node_page_state(NR_ANON_MAPPED));

@@ -14,7 +14,7 @@
 #include "mm/proc_vma.h"
 #include "mm/rmap.h"
 #include "mm/slab.h"
-#include "mm/swapops.h"
+#include "mm/swap.h"
 
 #define PSS_SHIFT 12
 
@@ -88,7 +88,10 @@ static void account_pte(struct mem_size_stats *s, struct vm_area_struct *vma, un
 	struct entry_bits e = { .locked = vma->vm_flags & VM_LOCKED };
 	struct page *page = NULL;
 
-	if (pte_present(pte)) {
+	if (is_pte_swap_entry(pte)) {
+		s->swap += PAGE_SIZE;
+		s->swap_pss += ((u64)PAGE_SIZE << PSS_SHIFT) / (u64)max(swap_count(pte_to_swp_entry(pte)), 1);
+	} else if (pte_present(pte)) {
 		page = vm_normal_page(vma, addr, pte);
 		e.young = pte_young(pte);
 		e.dirty = pte_dirty(pte);
@@ -276,9 +279,15 @@ static u64 pagemap_migration(swp_entry_t e, bool show_pfn)
 
 static u64 pagemap_entry(struct vm_area_struct *vma, unsigned long addr, pte_t e, bool show_pfn)
 {
+	swp_entry_t entry = pte_to_swp_entry(e);
+
+	if (pte_none(e))
+		return 0;
 	if (pte_present(e))
 		return pagemap_present(vm_normal_page(vma, addr, e), pte_pfn(e), show_pfn);
-	return is_pte_migration_entry(e) ? pagemap_migration(pte_to_swp_entry(e), show_pfn) : 0;
+	if (is_migration_entry(entry))
+		return pagemap_migration(entry, show_pfn);
+	return PM_SWAP | (show_pfn ? swp_type(entry) | swp_offset(entry) << PM_SWAP_TYPE_BITS : 0);
 }
 
 /* ABI-12: like Linux, bit 56 of all 512 pages is that of the head. The huge zero page is a page here. */

@@ -13,7 +13,8 @@
  * for a migration entry sets PG_waiters on the head that it finds, and who walks frames looks at flags. So a piece's
  * descriptor is complete before its page stops being a tail.
  *
- * Not here: folios of files, folios in the swap cache. Linux: __folio_split() in mm/huge_memory.c.
+ * Of a folio in the swap cache each page has its own slot and reference there already; the cache learns who serves it now.
+ * Not here: folios of files. Linux: __folio_split() in mm/huge_memory.c.
  */
 #include "kernel/lib/string.h"
 #include "kernel/trace/control.h"
@@ -23,12 +24,13 @@
 #include "mm/internal.h"
 #include "mm/lru.h"
 #include "mm/migrate.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 /* What a piece takes over from the whole. PG_lru is set by the list it goes to; PG_waiters stays with the head. */
 #define PIECE_FLAGS \
 	(BIT(PG_locked) | BIT(PG_referenced) | BIT(PG_uptodate) | BIT(PG_dirty) | BIT(PG_active) | BIT(PG_workingset) | \
-	 BIT(PG_swapbacked))
+	 BIT(PG_swapbacked) | BIT(PG_swapcache))
 #define PAGE_FLAGS_OWN (3UL << PAGE_ZONE_SHIFT)
 
 /* One split: F of ORDER, whose piece around PAGE shall have NEW_ORDER, or all of them. */
@@ -75,6 +77,8 @@ static void make_piece(struct folio *f, struct page *page, unsigned int order, s
 	page->mapping = f->mapping;
 	page->index = f->index + folio_page_idx(f, page);
 	page->private = 0;
+	if (folio_test_swapcache(f))
+		swap_cache_split_folio(f, piece, folio_page_idx(f, page));
 	smp_wmb();
 	if (order)
 		prep_compound(page, order);
@@ -129,7 +133,13 @@ static void cut(const struct split *s)
 	}
 }
 
-/* SPLIT-6: each piece gets the reference that whoever splits holds; the head last. */
+/* The swap cache's references to F. */
+static int cache_refs(const struct folio *f)
+{
+	return folio_test_swapcache(f) ? (int)folio_nr_pages(f) : 0;
+}
+
+/* SPLIT-6: each piece gets the reference that whoever splits holds, and the swap cache's; the head last. */
 static void thaw(const struct split *s)
 {
 	struct folio *p;
@@ -137,19 +147,21 @@ static void thaw(const struct split *s)
 	smp_wmb();
 	for_each_piece(s, p)
 		if (p != s->f)
-			folio_ref_unfreeze(p, 1);
-	folio_ref_unfreeze(s->f, 1);
+			folio_ref_unfreeze(p, 1 + cache_refs(p));
+	folio_ref_unfreeze(s->f, 1 + cache_refs(s->f));
 }
 
 /* From here on it cannot fail; false: there are references that nobody expects, or mappings that stayed. */
 static bool freeze_and_cut(const struct split *s)
 {
+	bool frozen, cached = folio_test_swapcache(s->f);
 	unsigned long flags;
-	bool frozen;
 
+	/* Who looks the folio up spins while it is frozen, but only those who hold no lock of its slots. */
+	if (cached)
+		swap_cluster_lock(s->f);
 	local_irq_save(flags);
-	/* Ours alone: no cache holds any. */
-	frozen = folio_ref_freeze(s->f, 1);
+	frozen = folio_ref_freeze(s->f, 1 + cache_refs(s->f));
 	if (frozen) {
 		pause_spin("split_frozen");
 		folio_unqueue_deferred_split(s->f);
@@ -161,6 +173,8 @@ static bool freeze_and_cut(const struct split *s)
 		spin_unlock(&lru_lock);
 	}
 	local_irq_restore(flags);
+	if (cached)
+		swap_cluster_unlock(s->f);
 	return frozen;
 }
 
@@ -173,8 +187,8 @@ static int split_refused(const struct split *s)
 
 	if (s->new_order >= s->order || s->new_order == 1 || is_huge_zero_folio(f) || !folio_test_large(f))
 		return -EINVAL;
-	if (folio_test_swapcache(f))
-		return s->new_order ? -EINVAL : -EBUSY;
+	if (folio_test_swapcache(f) && (s->new_order || !s->uniform))
+		return -EINVAL;
 	if (folio_test_writeback(f))
 		return -EBUSY;
 	return folio_test_anon(f) ? 0 : -EINVAL;
@@ -229,6 +243,8 @@ static void let_go(const struct split *s)
 		p = (struct folio *)folio_page(s->f, i);
 		nr = folio_nr_pages(p);
 		if (p != keep) {
+			if (folio_test_swapcache(p) && !folio_mapped(p))
+				folio_free_swap(p);
 			folio_unlock_piece(p);
 			if (!s->list)		/* else it is the isolation's */
 				folio_put(p);

@@ -55,8 +55,21 @@ bool swap_synchronous(swp_entry_t e);
 struct folio *swap_cache_get_folio(swp_entry_t e);
 /* F leaves the cache without I/O; its slots' counts decide whether they become free. => F locked, no writeback */
 void delete_from_swap_cache(struct folio *f);
+/* F is in the cache and serves E. => F locked */
+bool folio_matches_swap_entry(const struct folio *f, swp_entry_t e);
 /* Page of F that serves E. => F locked and in the cache */
 struct page *folio_swap_page(struct folio *f, swp_entry_t e);
+
+/* The same for F that is frozen at no references: none are dropped. What reclaim does last. => F locked, no writeback */
+void __delete_from_swap_cache(struct folio *f);
+/*
+ * F, in the cache, is being cut: PIECE of order 0, which was page I of F, serves its slot from now on and has the cache's
+ * reference, SPLIT-6. => between the two below; F frozen
+ */
+void swap_cache_split_folio(struct folio *f, struct folio *piece, unsigned long i);
+/* The lock of F's slots, inside interrupts-off sections too. => F locked and in the cache */
+void swap_cluster_lock(struct folio *f);
+void swap_cluster_unlock(struct folio *f);
 
 /* ---- I/O (page_io.c) ---- */
 
@@ -69,14 +82,19 @@ void swap_writeout(struct folio *f);
 /* Read F from its slots; unlocks it, uptodate unless the read failed (SWAP-20). pswpin. => F locked, in the cache */
 void swap_read_folio(struct folio *f);
 
+/* Start reading what E names into the cache, if there is memory: MADV_WILLNEED (swap_readahead.c). May sleep. */
+void swapin_start(swp_entry_t e);
+
 /* ---- Faults and page tables ---- */
 
 /* SWAP-8..15: a fault on a swap entry. Like the other do_* of memory.c. */
 vm_fault_t do_swap_page(struct vm_fault *vmf);
+/* How many entries from PTE on, at most MAX_NR, are as FIRST, the one at PTE, but for slots in a row. => ptl, or a guess */
+int swap_pte_batch(const pte_t *pte, int max_nr, pte_t first);
 /*
  * RCL-16: replace each mapping of F by a swap entry (shmem: by none), dirty bits moved to F. Afterwards folio_mapped()
  * tells whether all went (SWAP-7, MLK-8). TTU_BATCH_FLUSH: the TLB flush is owed until try_to_unmap_flush (RCL-17).
- * => F locked; anonymous: in the swap cache, or lazily freeable
+ * => F locked, isolated; anonymous: in the swap cache, or lazily freeable (it may be found swap-backed again: SWAP-21)
  */
 #define TTU_BATCH_FLUSH	 1u
 #define TTU_IGNORE_MLOCK 2u

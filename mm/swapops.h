@@ -3,7 +3,7 @@
  *
  *	PTE	63..59 type	58..9 offset		8 0  7 0  2 EXCLUSIVE (SWAP-5)  0 0
  *
- * A type below MAX_SWAPFILES is a swap device and the offset its slot. Three types at the top mark migration entries
+ * A type below MAX_SWAPFILES is a swap device and the offset its slot. One marks what was lost. Three types at the top mark migration entries
  * (RMAP-12): the page is being moved or its folio split; the offset holds the pfn, young and dirty. They hold no
  * reference and no mapcount, but RSS counts the page.
  */
@@ -12,7 +12,8 @@
 
 #include "mm/page.h"
 
-#define MAX_SWAPFILES		29
+#define MAX_SWAPFILES		28
+#define SWP_POISON		28u		/* its content could not be read when the area went (SWAP-19) */
 #define SWP_MIGRATION_WRITE	29u
 #define SWP_MIGRATION_READ_EXCLUSIVE 30u
 #define SWP_MIGRATION_READ	31u
@@ -36,6 +37,7 @@ static inline bool pte_swp_exclusive(pte_t p)		{ return p.v & _PAGE_SWP_EXCLUSIV
 
 /* A swap entry proper. */
 static inline bool non_swap_entry(swp_entry_t e)	{ return swp_type(e) >= MAX_SWAPFILES; }
+static inline bool is_poison_entry(swp_entry_t e)	{ return swp_type(e) == SWP_POISON; }
 static inline bool is_migration_entry(swp_entry_t e)	{ return swp_type(e) >= SWP_MIGRATION_WRITE; }
 static inline bool is_writable_migration_entry(swp_entry_t e) { return swp_type(e) == SWP_MIGRATION_WRITE; }
 static inline bool is_readable_exclusive_migration_entry(swp_entry_t e) { return swp_type(e) == SWP_MIGRATION_READ_EXCLUSIVE; }
@@ -51,6 +53,8 @@ static inline bool is_migration_entry_young(swp_entry_t e) { return swp_offset(e
 static inline bool is_migration_entry_dirty(swp_entry_t e) { return swp_offset(e) & SWP_MIG_DIRTY; }
 static inline unsigned long migration_entry_pfn(swp_entry_t e) { return swp_offset(e) & ~(SWP_MIG_YOUNG | SWP_MIG_DIRTY); }
 static inline struct page *migration_entry_to_page(swp_entry_t e) { return pfn_to_page(migration_entry_pfn(e)); }
+/* Names a slot of an area: counts there, and as MM_SWAPENTS. */
+static inline bool is_pte_swap_entry(pte_t p) { return is_swap_pte(p) && !non_swap_entry(pte_to_swp_entry(p)); }
 static inline bool is_pte_migration_entry(pte_t p) { return is_swap_pte(p) && is_migration_entry(pte_to_swp_entry(p)); }
 
 #endif

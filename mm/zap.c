@@ -16,7 +16,7 @@
 #include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
-#include "mm/swapops.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"
 
@@ -100,14 +100,38 @@ static __always_inline bool zap_small_anon_pte(struct zap *zap, pte_t *pte, pte_
  */
 static void zap_migration_entry(struct zap *zap, pte_t *pte, pte_t val)
 {
-	struct folio *folio;
+	struct folio *folio = page_folio(migration_entry_to_page(pte_to_swp_entry(val)));
 
-	KASSERT(is_pte_migration_entry(val), "MIG-5");
-	folio = page_folio(migration_entry_to_page(pte_to_swp_entry(val)));
 	if (!zap->even_cows && folio_test_anon(folio))
 		return;
 	set_pte(pte, __pte(0));
 	zap->rss[mm_counter(folio)]--;
+}
+
+/*
+ * Entries that are no PTEs, from VAL at PTE on: as many as go in one step, at most MAX_NR; their number. Swap entries are
+ * always private: of anonymous memory, or of a file's page that was copied. => ptl held
+ */
+static unsigned int zap_nonpresent_ptes(struct zap *zap, pte_t *pte, pte_t val, unsigned int max_nr)
+{
+	swp_entry_t entry = pte_to_swp_entry(val);
+	int nr = 1;
+
+	if (is_migration_entry(entry)) {
+		zap_migration_entry(zap, pte, val);
+		return 1;
+	}
+	if (!zap->even_cows)
+		return 1;
+	if (!is_poison_entry(entry))
+		nr = swap_pte_batch(pte, (int)max_nr, val);
+	for (int i = 0; i < nr; i++)
+		set_pte(pte + i, __pte(0));
+	if (is_poison_entry(entry))
+		return 1;
+	zap->rss[MM_SWAPENTS] -= nr;
+	free_swap_and_cache_nr(entry, nr);
+	return (unsigned int)nr;
 }
 
 static void add_rss(struct mm_struct *mm, struct zap *zap)
@@ -135,6 +159,8 @@ static unsigned long zap_some(pmd_t *pmd, unsigned long addr, unsigned long end,
 
 	if (!first)
 		return end;
+	if (!zap->tlb->fullmm)
+		flush_tlb_batched_pending(walk->mm);
 	for (pte = first; addr < end && !zap->tlb->overflow; pte += nr, addr += nr * PAGE_SIZE) {
 		pte_t val = ptep_get(pte);
 
@@ -148,7 +174,7 @@ static unsigned long zap_some(pmd_t *pmd, unsigned long addr, unsigned long end,
 		if (pte_present(val))
 			nr = zap_present_ptes(zap, walk->vma, pte, val, addr, (unsigned int)((end - addr) >> PAGE_SHIFT));
 		else
-			zap_migration_entry(zap, pte, val);
+			nr = zap_nonpresent_ptes(zap, pte, val, (unsigned int)((end - addr) >> PAGE_SHIFT));
 	}
 	add_rss(walk->mm, zap);
 	pte_unmap_unlock(first, ptl);

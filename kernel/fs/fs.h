@@ -93,8 +93,9 @@ struct vm_area_struct;
 struct address_space {
 	struct inode *host;
 	spinlock_t tree_lock;		/* i_pages, nrpages: "page-cache tree lock" of LOCK-1 */
-	struct xarray i_pages;		/* folios, each holding a reference; later swap entries as values */
-	unsigned long nrpages;
+	struct xarray i_pages;		/* folios, each holding a reference; swap entries as values */
+	unsigned long nrpages, nrswapped;	/* tree_lock: of the ones and of the others */
+	struct list_head swaplist;	/* shmem_swap.c: its lock */
 	struct rw_semaphore i_mmap_rwsem;	/* "file rmap lock" of LOCK-1 */
 	struct rb_root i_mmap;		/* VMAs by page index: vma->shared_node */
 	atomic_t i_mmap_writable;	/* writable shared mappings; < 0: sealed */

@@ -33,6 +33,7 @@ static void mapping_init(struct address_space *m, struct inode *host)
 	m->host = host;
 	spin_lock_init(&m->tree_lock);
 	xa_init(&m->i_pages);
+	INIT_LIST_HEAD(&m->swaplist);
 	init_rwsem(&m->i_mmap_rwsem);
 	m->i_mmap = (struct rb_root){ NULL };
 }

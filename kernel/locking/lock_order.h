@@ -12,7 +12,7 @@
  *	        PMD lock		fork: the child's, then the parent's (nested)
  *	          page-table lock	the same; mremap: the old table's, then the new one's (nested)
  *	            swap cluster lock, page-cache tree lock
- *	              LRU lock, deferred-split queue lock, khugepaged's list lock	leaves
+ *	              LRU lock, deferred-split queue lock, an area's list of clusters, khugepaged's list lock	leaves
  *	                owner lock		of a large folio (MMID-4): nothing is taken inside it, not even by
  *						trylock, and no interrupt handler takes it
  *
@@ -58,6 +58,7 @@ struct lock_order_entry { enum lock_level level; const char *name_end; };
 	{ LEVEL_PTE,	    "ptlock" },			\
 	{ LEVEL_SWAP_CACHE, "cluster_lock" },		\
 	{ LEVEL_SWAP_CACHE, "tree_lock" },		\
+	{ LEVEL_LEAF,	    "swap_list_lock" },		\
 	{ LEVEL_LEAF,	    "lru_lock" },		\
 	{ LEVEL_LEAF,	    "split_queue_lock" },	\
 	{ LEVEL_LEAF,	    "khugepaged_mm_lock" },	\

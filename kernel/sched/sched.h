@@ -101,6 +101,7 @@ struct task_struct {
 	struct rb_node run_node;	/* R */
 	int preempt_count_saved;	/* preempt_count while not running: always 1 */
 	unsigned int flags;		/* o: PF_* */
+	struct { unsigned long cpus; bool dirty; } tlb_ubc;	/* own: TLB flushes it owes (mm/try_to_unmap.c) */
 	bool mid_kernel;		/* o: last switched away in the middle of kernel code: preempted there, or asleep */
 	unsigned long ti_flags;		/* a: TIF_* */
 	void *stack;			/* c: lowest address of the kernel stack */

@@ -14,6 +14,7 @@
 #include "kernel/task/syscall.h"
 #include "mm/gfp.h"
 #include "mm/show_mem.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 /* ---- Names ---- */
@@ -88,6 +89,8 @@ SYSCALL_DEFINE1(sysinfo, struct sysinfo_k __user *, out)
 	s.totalram = totalram_pages() * PAGE_SIZE;
 	s.freeram = nr_free_pages() * PAGE_SIZE;
 	s.sharedram = node_page_state(NR_SHMEM) * PAGE_SIZE;
+	s.totalswap = (u64)total_swap_pages() * PAGE_SIZE;
+	s.freeswap = (u64)get_nr_swap_pages() * PAGE_SIZE;
 	s.procs = nr_threads;
 	return copy_to_user(out, &s, sizeof(s)) ? -EFAULT : 0;
 }

@@ -9,10 +9,6 @@
 #include "tests/user/swaparea.h"
 #include <sys/prctl.h>
 
-#ifndef MADV_COLD
-#define MADV_COLD	20
-#define MADV_PAGEOUT	21
-#endif
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
@@ -399,12 +395,13 @@ static int scan(const char *p, size_t n, const char *verdict)
 		lines++;
 	return lines;
 }
+static const char *area;	/* what is swapped to in this case */
 static void need_scan(void)
 {
 	char *text = ktap_read(QUIRE_DIR "force");
 	if (!text || !strstr(text, "scan "))
 		SKIP("needs Quire's controls");
-	need_swap(16ul << 20);
+	area = swap_on(4096);
 }
 /* Nothing keeps the pages: after a few scans none is left. */
 static void expect_all_go(const char *p, size_t n)
@@ -438,6 +435,7 @@ TEST_KINDS(reclaim_leaves_locked_pages)
 {
 	need_scan();
 	locked_pages_stay(area_of(k), k->size);
+	swap_off(area);
 }
 
 TEST(reclaim_leaves_locked_shared_memory)
@@ -446,6 +444,7 @@ TEST(reclaim_leaves_locked_shared_memory)
 	char *p = OK(mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	fill_pages(p, 16 * PAGE);
 	locked_pages_stay(p, 16 * PAGE);
+	swap_off(area);
 }
 
 TEST(reclaim_leaves_what_was_touched_after_onfault)
@@ -460,6 +459,7 @@ TEST(reclaim_leaves_what_was_touched_after_onfault)
 	OK(munlock(p, 16 * PAGE));
 	expect_all_go(p, 16 * PAGE);
 	EXPECT_EQ(wrong_pages(p, 8 * PAGE, 0), 0);
+	swap_off(area);
 }
 
 /* The child's copies are its own, and not locked: T-MLK-5. */
@@ -477,6 +477,7 @@ TEST(a_childs_copies_of_locked_memory_go)
 	}
 	EXPECT_CHILD(pid);
 	EXPECT_EQ(pages_in_core(p, 8), 8);
+	swap_off(area);
 }
 
 /* Swapped-out memory that is locked comes back, marked. */
@@ -491,6 +492,7 @@ TEST(locking_brings_pages_back)
 	EXPECT_EQ(pages_in_core(p, 16), 16);
 	EXPECT_GROWN(before, 64);
 	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
+	swap_off(area);
 }
 
 /* ---- Shared memory, T-MLK-4 ---- */
@@ -636,6 +638,7 @@ TEST(a_locked_part_of_a_large_folio_is_safe)
 	EXPECT_EQ(pages_in_core(locked, 100), 100);
 	EXPECT_GROWN(before, 400);
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
+	swap_off(area);
 }
 
 TEST(unlocking_a_part_unmarks_the_whole)

@@ -8,6 +8,7 @@
  * Without swap: with it nobody would have to die.
  */
 #include "tests/user/large.h"
+#include "tests/user/swaparea.h"
 #include <sys/klog.h>
 
 static void set_score(int score)
@@ -100,6 +101,8 @@ static void prepare(void)
 {
 	if (too_big())
 		SKIP("too much memory to fill");
+	if (swap_disk())
+		swapoff(swap_disk());
 	if (ktap_number("/proc/meminfo", "SwapTotal") > 0)
 		SKIP("there is swap");
 	if (ktap_write("/proc/self/oom_score_adj", "-1000"))

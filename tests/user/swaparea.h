@@ -1,63 +1,103 @@
 /*
- * tests/user/swaparea.h - a swap area for a test: a disk made into one, and taken back.
+ * tests/user/swaparea.h - a swap area for the tests that need one: on the RAM disk, else on the first virtio disk; and
+ * what they ask of swapped-out memory.
  *
- * The first disk that is there: /dev/vda (make gives the machine one if a test asks for it), else /dev/ram0, whose memory is
- * the machine's own. Cases that need one SKIP where there is none.
+ * mkswap's header is written by hand: version 1, no bad blocks. The device must be a scratch one: its contents go.
  */
 #ifndef TESTS_USER_SWAPAREA_H
 #define TESTS_USER_SWAPAREA_H
 
 #include "tests/user/pages.h"
-#include <sys/ioctl.h>
 #include <sys/swap.h>
 
-#define BLOCK_SIZE_IOCTL 0x80081272ul	/* BLKGETSIZE64 */
+#ifndef MADV_PAGEOUT
+#define MADV_COLD	20
+#define MADV_PAGEOUT	21
+#endif
+#ifndef MADV_FREE
+#define MADV_FREE	8
+#endif
+#define SWAP_HEADER	1024		/* where version, last page and number of bad blocks lie */
+#define SWAP_MAGIC	(PAGE - 10)
+#define KPF_WRITEBACK	8
+#define KPF_SWAPCACHE	13
+/* pagemap of a swapped-out page */
+#define PM_SWAP_TYPE(e)	  ((e) & 31)
+#define PM_SWAP_OFFSET(e) (((e) >> 5) & ((1ull << 50) - 1))
 
-/* Bytes of the disk; 0: there is none. */
-static inline uint64_t disk_bytes(const char *disk)
+/* A disk whose contents nobody wants, or NULL. */
+static inline const char *swap_disk(void)
 {
-	uint64_t n = 0;
-	int fd = open(disk, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	if (ioctl(fd, BLOCK_SIZE_IOCTL, &n))
-		n = 0;
-	close(fd);
-	return n;
-}
-/* Write the header that mkswap writes, for PAGES pages with the header. 0 or the errno. */
-static inline int make_swap(const char *disk, uint32_t pages)
-{
-	static char page[PAGE];
-	uint32_t info[3] = { 1, pages - 1, 0 };		/* version, last page, bad pages */
-	int fd = open(disk, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	memset(page, 0, PAGE);
-	memcpy(page + 1024, info, sizeof(info));
-	memcpy(page + PAGE - 10, "SWAPSPACE2", 10);
-	int error = pwrite(fd, page, PAGE, 0) == (ssize_t)PAGE && !fsync(fd) ? 0 : errno;
-	close(fd);
-	return error;
-}
-/* Swap on a disk from now on, at most MAX bytes of it (0: all). Its name; ends the case where there is none. */
-static inline const char *need_swap(uint64_t max)
-{
-	static const char *const disks[] = { "/dev/vda", "/dev/ram0" };
-	for (unsigned int i = 0; i < 2; i++) {
-		uint64_t n = disk_bytes(disks[i]);
-		if (max && n > max)
-			n = max;
-		if (n < 16 * PAGE || make_swap(disks[i], (uint32_t)(n / PAGE)))
+	static const char *const disks[] = { "/dev/ram0", "/dev/vda" };
+	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
+		int fd = open(disks[i], O_RDWR | O_CLOEXEC);
+		if (fd < 0)
 			continue;
-		if (!swapon(disks[i], 0))
+		off_t size = lseek(fd, 0, SEEK_END);
+		close(fd);
+		if (size >= 1 << 20)
 			return disks[i];
-		if (errno == EBUSY)
-			return disks[i];	/* it is one already */
 	}
-	SKIP("no disk to swap to");
 	return NULL;
 }
-static inline long swap_free_kb(void) { return ktap_number("/proc/meminfo", "SwapFree"); }
+static inline long disk_pages(const char *disk)
+{
+	int fd = OK(open(disk, O_RDONLY | O_CLOEXEC));
+	off_t size = OK(lseek(fd, 0, SEEK_END));
+	close(fd);
+	return size / PAGE;
+}
+/* Write the header of an area of PAGES pages (the first one included) on DISK. */
+static inline void make_swap(const char *disk, long pages)
+{
+	char page[PAGE] = { 0 };
+	uint32_t words[3] = { 1, (uint32_t)(pages - 1), 0 };
+	int fd = OK(open(disk, O_RDWR | O_CLOEXEC));
+	memcpy(page + SWAP_HEADER, words, sizeof(words));
+	memcpy(page + SWAP_MAGIC, "SWAPSPACE2", 10);
+	ASSERT_EQ(pwrite(fd, page, sizeof(page), 0), sizeof(page));
+	fsync(fd);
+	close(fd);
+}
+/* PAGES pages of swap (0: the whole disk) from now on. SKIP where there is no disk or no privilege. */
+static inline const char *swap_on(long pages)
+{
+	const char *disk = swap_disk();
+	if (!disk)
+		SKIP("no scratch disk");
+	swapoff(disk);		/* left over from a case that failed */
+	make_swap(disk, pages ? pages : disk_pages(disk));
+	if (swapon(disk, 0) && errno == EPERM)
+		SKIP("needs privilege");
+	else if (errno == ENOSYS)
+		SKIP("no swap");
+	return disk;
+}
+static inline void swap_off(const char *disk) { EXPECT_EQ(swapoff(disk), 0); }
+static inline bool swap_is_sync(const char *disk) { return !strcmp(disk, "/dev/ram0"); }
+
+static inline bool is_swapped(const volatile void *p) { return (pagemap(p) & (PM_PRESENT | PM_SWAPPED)) == PM_SWAPPED; }
+static inline size_t pages_swapped(const char *p, size_t n)
+{
+	size_t swapped = 0;
+	for (size_t i = 0; i < n; i += PAGE)
+		swapped += is_swapped(p + i);
+	return swapped;
+}
+/*
+ * Out with [P, P + N). Pages may be passed over for a moment (held by a batch, locked); asked again until all are out.
+ * How many are.
+ */
+static inline size_t page_out(char *p, size_t n)
+{
+	for (int i = 0; i < 100; i++) {
+		OK(madvise(p, n, MADV_PAGEOUT));
+		if (pages_swapped(p, n) == n / PAGE)
+			break;
+		ktap_sleep_ms(1);
+	}
+	return pages_swapped(p, n);
+}
+static inline long meminfo_kb(const char *name) { return ktap_number("/proc/meminfo", name); }
 
 #endif
