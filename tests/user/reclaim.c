@@ -430,7 +430,6 @@ static long isqrt(long x)
 }
 static void expect_watermarks(long min_kb)
 {
-	EXPECT_EQ(ktap_number("/proc/sys/vm/min_free_kbytes", ""), -1);	/* no name there: a number alone */
 	long kb = strtol(ktap_read("/proc/sys/vm/min_free_kbytes"), NULL, 10);
 	EXPECT_EQ(kb, min_kb);
 	long managed = zone_sum("managed "), min = zone_sum("min "), low = zone_sum("low "), high = zone_sum("high ");
@@ -620,7 +619,8 @@ TEST(cold_memory_goes_first)
 	EXPECT_TRUE(!has_flag(cold, KPF_REFERENCED));
 	EXPECT_EQ(vmstat("pswpout"), out);
 	EXPECT_EQ(pages_swapped(cold, n), 0);
-	EXPECT_EQ(control("force", "reclaim 0 0 %lu", n / PAGE / 2), 0);
+	for (int i = 0; i < 100 && pages_swapped(cold, n) + pages_swapped(warm, n) < n / PAGE / 4; i++)
+		EXPECT_EQ(control("force", "reclaim 0 0 %lu", n / PAGE / 4), 0);
 	EXPECT_GT(pages_swapped(cold, n), pages_swapped(warm, n));
 	EXPECT_EQ(wrong_pages(cold, n, 0) + wrong_pages(warm, n, 0), 0);
 	swap_end();
@@ -701,6 +701,7 @@ static long process_madvise_(int pidfd, void *p, size_t n, int advice, unsigned 
 TEST(advice_for_another_process)
 {
 	swap_begin();
+	stay_here();
 	struct turns t;
 	char *p = anon(16 * PAGE);
 	turns_init(&t);
