@@ -96,6 +96,11 @@ bool can_do_mlock(void);
  */
 int faultin_page_range(struct vm_area_struct *vma, unsigned long start, unsigned long end, unsigned int flags,
 		       int *locked);
+/*
+ * Fault in what it can of [START, END) of VMA, which is locked; what it cannot a fault does later.
+ * => mmap lock held for write and kept
+ */
+void populate_locked_range(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 /* mm_populate that stops at the first error and returns it, unless IGNORE_ERRORS. */
 int __mm_populate(unsigned long start, unsigned long len, bool ignore_errors);
 
