@@ -323,6 +323,7 @@ static char *last_page_of(const struct kind *k, bool shared_before)
 }
 TEST_LARGE_KINDS(last_page_is_copied_and_the_folio_freed)
 {
+	is_large_rule_tested();
 	char *p = last_page_of(k, true);
 	uint64_t pfn = pfn_of(p);
 	EXPECT_STATE(p, 1, 1, 1, 0, 0);
