@@ -624,19 +624,31 @@ int faultin_page_range(struct vm_area_struct *vma, unsigned long start, unsigned
 }
 
 /* How mlock and MAP_POPULATE want a VMA's pages: COW broken where it is writable (MLK-2). */
-static int populate_vma(struct vm_area_struct *vma, unsigned long start, unsigned long end, int *locked)
+static unsigned int populate_flags(const struct vm_area_struct *vma)
 {
 	unsigned int flags = 0;
-	int err;
 
-	if (vma->vm_flags & VM_LOCKONFAULT)
-		return 0;
 	if ((vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE)
 		flags |= FOLL_WRITE;
 	if (vma->vm_flags & VM_ACCESS_FLAGS)
 		flags |= FOLL_FORCE;
-	err = faultin_page_range(vma, start, end, flags, locked);
+	return flags;
+}
+
+static int populate_vma(struct vm_area_struct *vma, unsigned long start, unsigned long end, int *locked)
+{
+	int err;
+
+	if (vma->vm_flags & VM_LOCKONFAULT)
+		return 0;
+	err = faultin_page_range(vma, start, end, populate_flags(vma), locked);
 	return err == -EINVAL ? -EFAULT : err;
+}
+
+void populate_locked_range(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	if (!(vma->vm_flags & VM_LOCKONFAULT))
+		__get_user_pages(vma->vm_mm, start, (end - start) >> PAGE_SHIFT, populate_flags(vma), NULL, NULL);
 }
 
 int __mm_populate(unsigned long start, unsigned long len, bool ignore_errors)

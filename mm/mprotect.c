@@ -165,6 +165,9 @@ static int mprotect_fixup(struct vm_area_struct **vmap, unsigned long start, uns
 	}
 	*vmap = vma;
 	change_protection(vma, start, end);
+	/* MLK-4: what is locked and becomes writable gets pages of its own. */
+	if ((flags & VM_WRITE) && (old & (VM_LOCKED | VM_WRITE | VM_SHARED)) == VM_LOCKED)
+		populate_locked_range(vma, start, end);
 	if ((old & VM_ACCOUNT) && !(flags & VM_ACCOUNT))
 		vm_unacct_memory(pages);
 	vm_stat_account(mm, old, -pages);
@@ -231,7 +234,7 @@ SYSCALL_DEFINE3(mprotect, unsigned long, start, size_t, len, unsigned long, prot
 {
 	struct mm_struct *mm = current->mm;
 	unsigned long end = start + PAGE_ALIGN(len);
-	bool growsdown = prot & PROT_GROWSDOWN, locked;
+	bool growsdown = prot & PROT_GROWSDOWN;
 	int err;
 
 	if ((prot & PROT_GROWSUP) || (start & ~PAGE_MASK))
@@ -246,19 +249,6 @@ SYSCALL_DEFINE3(mprotect, unsigned long, start, size_t, len, unsigned long, prot
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
 	err = do_mprotect(mm, start, end, (int)prot, growsdown);
-	locked = mm->locked_vm != 0;
 	mmap_write_unlock(mm);
-	/* MLK-4: what is locked and writable now has pages of its own. */
-	if (!err && locked && (prot & PROT_WRITE)) {
-		struct vm_area_struct *vma;
-		bool populate;
-
-		mmap_read_lock(mm);
-		vma = vma_lookup(mm, start);
-		populate = vma && (vma->vm_flags & VM_LOCKED);
-		mmap_read_unlock(mm);
-		if (populate)
-			__mm_populate(start, end - start, true);
-	}
 	return err;
 }
