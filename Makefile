@@ -203,6 +203,7 @@ check:
 	@$(RUNNER) check
 check-all:
 	$(call setup,check)
+	@tools/get-linux.sh $(O)/linux
 	@$(RUNNER) check-all
 
 # The same programs on Debian's kernel: what they say there is right. Skipped where that package cannot be had.

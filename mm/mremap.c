@@ -171,8 +171,8 @@ static struct vm_area_struct *copy_vma(struct vm_area_struct *vma, struct remap 
 	/* Without pages the index is free: let it fit the new neighbours. */
 	if (!vma->vm_file && vma_is_anonymous(vma) && !vma->anon_vma)
 		pgoff = r->new_addr >> PAGE_SHIFT;
-	new = vma_merge_new(r->mm, r->new_addr, end, vma->vm_flags, vma->anon_vma, vma->vm_file,
-			    vma->vm_ops, pgoff);
+	new = vma_merge_new(r->mm, r->new_addr, end, vma->vm_flags, vma, vma->vm_file, vma->vm_ops,
+			    pgoff);
 	if (new)
 		return new;
 	new = vm_area_dup(vma);
@@ -380,7 +380,7 @@ static unsigned long grow_in_place(struct vm_area_struct *vma, struct remap *r)
 	if ((flags & VM_ACCOUNT) && security_vm_enough_memory(r->mm, (long)pages))
 		return -ENOMEM;
 	/* It may meet a neighbour of its own kind up there. */
-	if (!vma_merge_new(r->mm, end, end + delta, flags, vma->anon_vma, vma->vm_file, vma->vm_ops,
+	if (!vma_merge_new(r->mm, end, end + delta, flags, vma, vma->vm_file, vma->vm_ops,
 			   vma->vm_pgoff + vma_pages(vma)))
 		vma_set_borders(vma, vma->vm_start, end + delta, vma->vm_pgoff);
 	vm_stat_account(r->mm, flags, (long)pages);

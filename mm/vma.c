@@ -526,12 +526,12 @@ static bool can_merge_before(const struct vma_like *l, struct vm_area_struct *ne
 	       anon_vmas_merge(next->anon_vma, next, l->anon_vma, l->owner);
 }
 
-/* TO is about to take over pages of FROM: make sure that it has an anon_vma if FROM does. 0 or -ENOMEM. */
+/* TO is about to take over pages of FROM (or NULL): make sure that it has an anon_vma if FROM does. 0 or -ENOMEM. */
 static int dup_anon_vma(struct vm_area_struct *to, struct vm_area_struct *from)
 {
 	int err;
 
-	if (to->anon_vma || !from->anon_vma)
+	if (!from || to->anon_vma || !from->anon_vma)
 		return 0;
 	to->anon_vma = from->anon_vma;
 	err = anon_vma_clone(to, from);
@@ -582,24 +582,24 @@ static void grow_down(struct vm_area_struct *vma, unsigned long start, struct vm
 }
 
 struct vm_area_struct *vma_merge_new(struct mm_struct *mm, unsigned long start, unsigned long end,
-				     vm_flags_t flags, struct anon_vma *anon_vma, struct file *file,
+				     vm_flags_t flags, struct vm_area_struct *from, struct file *file,
 				     const struct vm_operations_struct *ops, pgoff_t pgoff)
 {
-	struct vma_like l = { start, end, flags, anon_vma, NULL, file, ops, pgoff };
+	struct vma_like l = { start, end, flags, from ? from->anon_vma : NULL, from, file, ops, pgoff };
 	struct vm_area_struct *next = find_vma(mm, end - 1);
 	struct vm_area_struct *prev = next ? vma_prev(next) : vma_last(mm);
 	bool after = can_merge_after(&l, prev), before = can_merge_before(&l, next);
 
 	if (after && before && anon_vmas_merge(prev->anon_vma, prev, next->anon_vma, next) &&
-	    !dup_anon_vma(prev, next)) {
+	    !dup_anon_vma(prev, next) && !dup_anon_vma(prev, from)) {
 		grow_up(prev, next->vm_end, next, NULL);
 		return prev;
 	}
-	if (after) {
+	if (after && !dup_anon_vma(prev, from)) {
 		grow_up(prev, end, NULL, NULL);
 		return prev;
 	}
-	if (before) {
+	if (before && !dup_anon_vma(next, from)) {
 		grow_down(next, start, NULL);
 		return next;
 	}

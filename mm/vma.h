@@ -43,11 +43,11 @@ int __split_vma(struct vm_area_struct *vma, unsigned long addr);
 struct vm_area_struct *vma_modify_flags(struct vm_area_struct *vma, unsigned long start, unsigned long end,
 					vm_flags_t flags);
 /*
- * A new mapping of [START, END), which is free: extend a neighbour of the same kind over it. ANON_VMA: of
- * the pages that will be there, or NULL. Returns the VMA that now contains the range, or NULL: make one.
+ * A new mapping of [START, END), which is free: extend a neighbour of the same kind over it. FROM: the VMA
+ * whose pages will be there, or NULL. Returns the VMA that now contains the range, or NULL: make one.
  */
 struct vm_area_struct *vma_merge_new(struct mm_struct *mm, unsigned long start, unsigned long end,
-				     vm_flags_t flags, struct anon_vma *anon_vma, struct file *file,
+				     vm_flags_t flags, struct vm_area_struct *from, struct file *file,
 				     const struct vm_operations_struct *ops, pgoff_t pgoff);
 /* The stack grew (or the heap): VMA's border moves into free room. */
 void vma_set_borders(struct vm_area_struct *vma, unsigned long start, unsigned long end, pgoff_t pgoff);

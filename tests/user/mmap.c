@@ -132,6 +132,26 @@ TEST(mprotect_splits_and_merges_back)
 	AT[2 * PAGE] = 'y';
 }
 
+/* Locked memory that becomes writable gets pages of its own, and nothing else does (MLK-4). */
+TEST(mprotect_populates_what_is_locked)
+{
+	for (int locked = 0; locked < 8; locked += 4) {
+		fixed(AT, 8 * PAGE, PROT_READ);
+		EXPECT_EQ(mlock(AT + locked * PAGE, 2 * PAGE), 0);
+		EXPECT_TRUE(!has_flag(AT + locked * PAGE, KPF_ANON));
+		EXPECT_EQ(mprotect(AT, 8 * PAGE, RW), 0);
+		for (int i = 0; i < 8; i++)
+			EXPECT_EQ(is_present(AT + i * PAGE) && has_flag(AT + i * PAGE, KPF_ANON), i / 2 * 2 == locked);
+	}
+	/* As far as it gets. */
+	fixed(AT, 2 * PAGE, PROT_READ);
+	munmap(AT + 2 * PAGE, 6 * PAGE);
+	EXPECT_EQ(mlock(AT, PAGE), 0);
+	EXPECT_ERR(mprotect(AT, 4 * PAGE, RW), ENOMEM);
+	EXPECT_TRUE(has_flag(AT, KPF_ANON));
+	EXPECT_TRUE(!is_present(AT + PAGE));
+}
+
 TEST(mprotect_errors)
 {
 	int fd = OK(open("/proc/self/exe", O_RDONLY));
@@ -239,6 +259,40 @@ TEST(mremap_fixed)
 	EXPECT_TRUE(numbered(to, 1, 4));
 	EXPECT_EQ(to[4 * PAGE], 'x');
 	EXPECT_EQ(count_maps(AT, 4 * PAGE), 0);
+}
+
+/* Memory with pages, moved back between neighbours that were never touched, becomes one mapping with them. */
+TEST(mremap_back_merges_with_untouched_neighbours)
+{
+	char *away = AT + 100 * PAGE, *middle = AT + 3 * PAGE;
+	for (int around = 1; around < 4; around++) {
+		fixed(middle, 3 * PAGE, RW);
+		number(middle, 3);
+		EXPECT_EQ(mremap(middle, 3 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, away), away);
+		munmap(AT, 9 * PAGE);
+		if (around & 1)
+			fixed(AT, 3 * PAGE, RW);
+		if (around & 2)
+			fixed(AT + 6 * PAGE, 3 * PAGE, RW);
+		EXPECT_EQ(mremap(away, 3 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, middle), middle);
+		int maps = count_maps(AT, 9 * PAGE);
+		if (maps > 1 && !ktap_is_quire())
+			SKIP("Linux before 6.16 keeps them apart");
+		EXPECT_EQ(maps, 1);
+		EXPECT_TRUE(numbered(middle, 1, 3));
+		/* The neighbour has become part of it: it can be cut, written to and shared like the rest. */
+		(around & 1 ? AT : AT + 6 * PAGE)[0] = 'n';
+		pid_t pid = ktap_fork();
+		if (!pid) {
+			EXPECT_TRUE(numbered(middle, 1, 3));
+			number(middle, 2);
+			ktap_exit();
+		}
+		EXPECT_CHILD(pid);
+		munmap(middle + PAGE, PAGE);
+		EXPECT_TRUE(numbered(middle, 1, 1));
+		munmap(AT, 9 * PAGE);
+	}
 }
 
 TEST(mremap_of_the_middle)

@@ -87,6 +87,13 @@ static bool any_shared(size_t first, size_t n)
 			return true;
 	return false;
 }
+static bool any_shared_or_locked(size_t first, size_t n)
+{
+	for (size_t i = first; i < first + n; i++)
+		if (model[i].shared || model[i].locked)
+			return true;
+	return false;
+}
 static bool all_mapped(size_t first, size_t n)
 {
 	for (size_t i = first; i < first + n; i++)
@@ -139,6 +146,9 @@ static void op_dontneed(void)
 	bool hole = false;
 	pick(&first, &n);
 	int advice = rnd(5) ? MADV_DONTNEED : 24 /* MADV_DONTNEED_LOCKED */;
+	/* Not the whole of a page table: Linux from 6.14 on then frees the table as well, and a huge page may come next. */
+	if (n > 1023 - first % 512 - !(first % 512) * 512)
+		n = 1023 - first % 512 - !(first % 512) * 512;
 	int r = madvise(at(first), n * PAGE, advice) ? -errno : 0;
 	trace("dontneed", first, n, r);
 	for (i = first; i < first + n && (advice != MADV_DONTNEED || !model[i].locked); i++) {
@@ -192,6 +202,7 @@ static void become_child(void)
 			model[i].value = 0;
 	}
 }
+static size_t last_from, last_n, last_to;	/* the last move: going back joins what it cut */
 static void op_move(void)
 {
 	size_t first, n, to, m;
@@ -199,13 +210,16 @@ static void op_move(void)
 	pick(&to, &m);
 	if (rnd(2))
 		to = (to & ~511ul) | (first & 511);
+	if (!rnd(3) && last_n)
+		first = last_to, n = last_n, to = last_from;
+	last_from = first, last_n = n, last_to = to;
 	if (to + n > NPAGES || (to < first + n && first < to + n))
 		return;
 	bool stays = rnd(5) == 0;
 	if (!all_mapped(first, n))
 		return;		/* with holes it fails half way, and how far it came is nobody's promise */
-	if (stays && any_shared(first, n))
-		return;		/* the model does not know of two places that show the same page */
+	if (stays && any_shared_or_locked(first, n))
+		return;		/* the model does not know of two places that show the same page; Linux unlocks too much */
 	void *p = mremap(at(first), n * PAGE, n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED | (stays ? MREMAP_DONTUNMAP : 0), at(to));
 	int e = p == MAP_FAILED ? -errno : 0;
 	/* Over several mappings newer kernels move all, older ones answer EFAULT; the target may be gone then. */
@@ -249,8 +263,16 @@ static void op_resize(void)
 		model[first + i].value = 0;
 	}
 }
-static int probe[2], zero_fd;	/* a pipe; /dev/zero */
 static uint64_t next_value;
+/*
+ * Signals are dear. Of the pages that cannot be accessed a few are tried (the lines of maps tell of the others): at
+ * the edges of what can, and one in 64.
+ */
+static bool not_tried(size_t i)
+{
+	return i % 64 && i && i + 1 < NPAGES && model[i].mapped == model[i - 1].mapped && model[i].mapped == model[i + 1].mapped &&
+	       model[i].prot == model[i - 1].prot && model[i].prot == model[i + 1].prot;
+}
 static void op_write(void)
 {
 	size_t first, n;
@@ -259,8 +281,7 @@ static void op_write(void)
 	long faults = 0;
 	for (size_t i = first; i < first + n; i += step) {
 		uint64_t value = ++next_value << 8;
-		if (i % 16 && !(model[i].mapped && model[i].prot & PROT_WRITE)) {
-			EXPECT_ERR(read(zero_fd, at(i), 1), EFAULT);
+		if (!(model[i].mapped && model[i].prot & PROT_WRITE) && not_tried(i)) {
 			faults++;
 			continue;
 		}
@@ -278,11 +299,8 @@ static void check_range(size_t first, size_t n)
 {
 	for (size_t i = first; i < first + n; i++) {
 		uint64_t a = 0, b = 0;
-		/* Signals are dear: most pages that cannot be read are found so by a system call. */
-		if (i % 16 && !(model[i].mapped && model[i].prot)) {
-			EXPECT_ERR(write(probe[1], at(i), 1), EFAULT);
+		if (!(model[i].mapped && model[i].prot) && not_tried(i))
 			continue;
-		}
 		int sig = access_word((uint64_t *)at(i), false, &a);
 		EXPECT_EQ(sig, model[i].mapped && model[i].prot ? 0 : SIGSEGV);
 		if (!sig) {
@@ -530,6 +548,7 @@ static void sequence(uint64_t seed)
 	tracing = getenv("TRACE") && strtoull(getenv("TRACE"), NULL, 0) == seed;
 	munmap(BASE, NPAGES * PAGE);
 	memset(model, 0, sizeof(model));
+	last_n = next_value = 0;
 	policy("", rnd(4) ? "always" : "madvise");
 	policy("hugepages-2048kB", rnd(4) ? "inherit" : "never");
 	policy("hugepages-64kB", rnd(2) ? "always" : "never");
@@ -557,8 +576,6 @@ static void sequences(uint64_t first, long n)
 	struct sigaction sa = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
 	sigaction(SIGSEGV, &sa, NULL);
 	sigaction(SIGBUS, &sa, NULL);
-	OK(pipe(probe));
-	zero_fd = OK(open("/dev/zero", O_RDONLY | O_CLOEXEC));
 	gup_fd = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
 	ktap_write(THP "khugepaged/scan_sleep_millisecs", "4000000000");	/* what it collapses depends on time */
 	for (uint64_t seed = first; seed < first + n; seed++) {
@@ -568,7 +585,7 @@ static void sequences(uint64_t first, long n)
 			break;
 	}
 	ktap_write(THP "khugepaged/scan_sleep_millisecs", "10000");
-	close(gup_fd), close(zero_fd), close(probe[0]), close(probe[1]);
+	close(gup_fd);
 	gup_fd = -1;
 	policy("", "always");
 	policy("hugepages-2048kB", "inherit");
