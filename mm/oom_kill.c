@@ -161,14 +161,11 @@ static void dump_header(gfp_t gfp, unsigned int order)
 {
 	pr_warn("%s invoked oom-killer: gfp_mask=%#x, order=%u, oom_score_adj=%d\n", current->comm, gfp,
 		order, current->signal ? current->signal->oom_score_adj : 0);
-	pr_warn("Mem-Info: free %lu of %lu pages, free swap %ld of %ld\n", nr_free_pages(), totalram_pages(),
-		get_nr_swap_pages(), total_swap_pages());
-	pr_warn("active_anon:%lu inactive_anon:%lu isolated_anon:%lu active_file:%lu inactive_file:%lu isolated_file:%lu "
-		"unevictable:%lu dirty:%lu writeback:%lu slab:%lu pagetables:%lu\n",
-		node_page_state(NR_ACTIVE_ANON), node_page_state(NR_INACTIVE_ANON), node_page_state(NR_ISOLATED_ANON),
-		node_page_state(NR_ACTIVE_FILE), node_page_state(NR_INACTIVE_FILE), node_page_state(NR_ISOLATED_FILE),
-		node_page_state(NR_UNEVICTABLE), node_page_state(NR_FILE_DIRTY), node_page_state(NR_WRITEBACK),
-		node_page_state(NR_SLAB_RECLAIMABLE) + node_page_state(NR_SLAB_UNRECLAIMABLE), node_page_state(NR_PAGETABLE));
+	pr_warn("Mem-Info: free %lu of %lu pages, anon %lu active %lu inactive, file %lu active %lu inactive, unevictable %lu\n",
+		nr_free_pages(), totalram_pages(), node_page_state(NR_ACTIVE_ANON), node_page_state(NR_INACTIVE_ANON),
+		node_page_state(NR_ACTIVE_FILE), node_page_state(NR_INACTIVE_FILE), node_page_state(NR_UNEVICTABLE));
+	pr_warn("Free swap  = %ldkB, total %ldkB, swap cache %lu pages\n", get_nr_swap_pages() << (PAGE_SHIFT - 10),
+		total_swap_pages() << (PAGE_SHIFT - 10), node_page_state(NR_SWAPCACHE));
 	if (oom_dump_tasks)
 		dump_tasks();
 }
