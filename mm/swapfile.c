@@ -445,18 +445,23 @@ int swap_count(swp_entry_t e)
 	return (int)(READ_ONCE(*swap_slot(swp_swap_info(e), swp_offset(e))) & SLOT_COUNT_MASK);
 }
 
-/* The folio that serves E goes out of the cache, if nobody maps it or names its slots, and its lock can be had. */
+void free_swap_cache(struct folio *f)
+{
+	if (!folio_test_swapcache(f) || folio_mapped(f) || !folio_trylock(f))
+		return;
+	if (!folio_mapped(f))
+		folio_free_swap(f);
+	folio_unlock(f);
+}
+
+/* The folio that serves E goes out of the cache, if there is no other use for it. */
 static void try_to_reclaim_swap(swp_entry_t e)
 {
 	struct folio *f = swap_cache_get_folio(e);
 
 	if (!f)
 		return;
-	if (!folio_mapped(f) && folio_trylock(f)) {
-		if (folio_test_swapcache(f) && !folio_mapped(f))
-			folio_free_swap(f);
-		folio_unlock(f);
-	}
+	free_swap_cache(f);
 	folio_put(f);
 }
 

@@ -437,15 +437,6 @@ void drop_bdev_caches(void)
 
 /* ---- Reading and writing ---- */
 
-/* Used once: remembered. Twice: active (RCL-5). */
-static void mark_accessed(struct folio *f)
-{
-	if (test_bit(PG_referenced, &f->flags))
-		folio_activate(f);
-	else
-		set_bit(PG_referenced, &f->flags);
-}
-
 ssize_t blkdev_cached_read(struct block_device *bdev, struct iov_iter *to, loff_t *pos)
 {
 	size_t left = min_t(u64, to->count, bdev_size(bdev) - *pos);
@@ -462,7 +453,8 @@ ssize_t blkdev_cached_read(struct block_device *bdev, struct iov_iter *to, loff_
 			break;
 		}
 		n = copy_to_iter((char *)folio_address(f) + at, part, to);
-		mark_accessed(f);
+		if (!at)	/* a page read in pieces is used once */
+			folio_mark_accessed(f);
 		folio_put(f);
 		done += n;
 		*pos += n;
@@ -500,7 +492,8 @@ locked:
 		mark_dirty(f);
 	}
 	folio_unlock(f);
-	mark_accessed(f);
+	if (!at)
+		folio_mark_accessed(f);
 	folio_put(f);
 	return err;
 }
