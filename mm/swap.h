@@ -67,6 +67,8 @@ void __delete_from_swap_cache(struct folio *f);
  * reference, SPLIT-6. => between the two below; F frozen
  */
 void swap_cache_split_folio(struct folio *f, struct folio *piece, unsigned long i);
+/* DST takes SRC's place and gets its references. => the same; SRC frozen, DST locked */
+void swap_cache_move_folio(struct folio *src, struct folio *dst);
 /* The lock of F's slots, inside interrupts-off sections too. => F locked and in the cache */
 void swap_cluster_lock(struct folio *f);
 void swap_cluster_unlock(struct folio *f);

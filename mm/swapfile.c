@@ -197,15 +197,12 @@ static void refile(struct swap_info_struct *si, struct swap_cluster *ci, int max
 	spin_unlock(&si->lock);
 }
 
-/* ORDER was not to be had, although the list said so. => cluster locked */
-static void refile_lower(struct swap_info_struct *si, struct swap_cluster *ci, unsigned int order)
+int swap_largest_run(const struct swap_cluster *ci)
 {
-	int max = SWAP_CLUSTER_FULL;
-
-	for (int o = (int)order - 1; o >= 0 && max < 0; o--)
+	for (int o = SWAP_NR_ORDERS - 1; o >= 0; o--)
 		if (find_run(ci, (unsigned int)o) >= 0)
-			max = o;
-	refile(si, ci, max);
+			return o;
+	return SWAP_CLUSTER_FULL;
 }
 
 /* ---- Allocation ---- */
@@ -218,8 +215,9 @@ static bool alloc_in_cluster(struct swap_info_struct *si, struct swap_cluster *c
 	int first = si->writeok ? find_run(ci, order) : -1;
 
 	if (first < 0) {
+		/* The list promised too much. */
 		if (si->writeok)
-			refile_lower(si, ci, order);
+			refile(si, ci, swap_largest_run(ci));
 		spin_unlock(&ci->lock);
 		return false;
 	}
@@ -557,6 +555,19 @@ void swap_cache_split_folio(struct folio *f, struct folio *piece, unsigned long 
 	WRITE_ONCE(*slot, (*slot & SLOT_COUNT_MASK) | folio_slot_bits(piece));
 }
 
+void swap_cache_move_folio(struct folio *src, struct folio *dst)
+{
+	u64 *slot = swap_slot(swp_swap_info(src->swap), swp_offset(src->swap));
+
+	folio_ref_add(dst, (int)folio_nr_pages(dst));
+	dst->swap = src->swap;
+	folio_set_swapcache(dst);
+	for (unsigned long i = 0; i < folio_nr_pages(dst); i++)
+		WRITE_ONCE(slot[i], (slot[i] & SLOT_COUNT_MASK) | folio_slot_bits(dst));
+	folio_clear_swapcache(src);
+	src->swap.val = 0;
+}
+
 void swap_cluster_lock(struct folio *f)
 {
 	spin_lock(&cluster_of(swp_swap_info(f->swap), swp_offset(f->swap))->lock);
@@ -580,7 +591,7 @@ void swap_mark_bad(struct swap_info_struct *si, unsigned long offset)
 	ci->map[slot / 64] |= 1ULL << (slot % 64);
 	ci->used++;
 	si->pages -= offset < si->max;
-	refile_lower(si, ci, SWAP_NR_ORDERS);
+	refile(si, ci, swap_largest_run(ci));
 }
 
 int swap_alloc_area(struct swap_info_struct *si)

@@ -86,6 +86,8 @@ int swap_alloc_area(struct swap_info_struct *si);
 void swap_free_area(struct swap_info_struct *si);
 /* Slot OFFSET shall never be used. => nobody else knows SI yet */
 void swap_mark_bad(struct swap_info_struct *si, unsigned long offset);
+/* The order of the largest aligned run that is free in CI; FULL: none. => cluster locked, or the machine stopped */
+int swap_largest_run(const struct swap_cluster *ci);
 /* Put SI among the areas that give slots; take it away, and wait until nobody allocates from it. */
 void swap_enable_area(struct swap_info_struct *si);
 void swap_disable_area(struct swap_info_struct *si);

@@ -14,6 +14,7 @@
 #include "kernel/trace/pause.h"
 #include "mm/huge_memory.h"
 #include "mm/rmap.h"
+#include "mm/shmem.h"
 #include "mm/swap.h"
 #include "mm/vmstat.h"
 
@@ -142,6 +143,11 @@ static int cache_refs(const struct folio *f)
 	return 1 + (int)folio_nr_pages(f);
 }
 
+static bool folio_is_shmem(const struct folio *f)
+{
+	return f->mapping && !folio_test_anon(f) && folio_test_swapbacked(f);
+}
+
 /* 8. */
 static struct decision write_out(struct shrink *s, struct folio *f)
 {
@@ -154,7 +160,16 @@ static struct decision write_out(struct shrink *s, struct folio *f)
 		folio_set_reclaim(f);
 		return ACTIVATE(8);
 	}
-	if (!folio_test_swapcache(f) || !(s->sc->gfp & __GFP_IO) || folio_ref_count(f) != cache_refs(f))
+	if (!(s->sc->gfp & __GFP_IO) || folio_ref_count(f) != cache_refs(f))
+		return KEEP(8);
+	if (folio_is_shmem(f)) {
+		/* RCL-18: from its file to the swap cache. */
+		int err = shmem_move_to_swap(f);
+
+		if (err)
+			return err == -ENOMEM ? ACTIVATE(8) : KEEP(8);
+	}
+	if (!folio_test_swapcache(f))
 		return KEEP(8);
 	try_to_unmap_flush_dirty();
 	pause_point("reclaim_flushed");
@@ -212,7 +227,10 @@ static struct decision take_out(struct folio *f)
 		return remove_from_swap_cache(f);
 	if (folio_test_anon(f) && !folio_test_swapbacked(f))
 		return discard_lazyfree(f);
-	/* A clean block of a disk. What is left of shmem never gets here. */
+	/* Never written: its file reads zeroes there all the same. */
+	if (folio_is_shmem(f))
+		return shmem_drop_clean(f) ? FREED(10) : KEEP(10);
+	/* A clean block of a disk. */
 	if (folio_is_blkdev(f) && blkdev_release_folio(f) && folio_ref_freeze(f, 1))
 		return FREED(10);
 	return KEEP(10);
