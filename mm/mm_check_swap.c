@@ -95,11 +95,11 @@ static void check_slot(struct check *c, const struct swap_info_struct *si, unsig
 }
 
 /* The bits say which slots are in use, and the list that the cluster is on promises enough. Slots in use. */
-static unsigned long check_cluster(struct check *c, const struct swap_info_struct *si, unsigned long n)
+static long check_cluster(struct check *c, const struct swap_info_struct *si, unsigned long n, long *idle)
 {
 	const struct swap_cluster *ci = &si->clusters[n];
 	const u64 *slot = &si->slots[n * SWAP_CLUSTER_SLOTS];
-	unsigned long used = 0, bad = 0;
+	long used = 0, bad = 0;
 
 	for (unsigned int i = 0; i < SWAP_CLUSTER_SLOTS; i++) {
 		bool bit = ci->map[i / 64] >> (i % 64) & 1;
@@ -108,9 +108,10 @@ static unsigned long check_cluster(struct check *c, const struct swap_info_struc
 			check_fail(c, "SWAP-1", "slot", n * SWAP_CLUSTER_SLOTS + i, "in_use", slot[i] != 0, bit);
 		used += slot[i] != 0;
 		bad += slot[i] == SLOT_BAD;
+		*idle += slot_folio(slot[i]) && !(slot[i] & SLOT_COUNT_MASK);
 	}
-	if (ci->used != used)
-		check_fail(c, "SWAP-1", "cluster", n, "used", (long)used, ci->used);
+	if ((long)ci->used != used)
+		check_fail(c, "SWAP-1", "cluster", n, "used", used, ci->used);
 	if (swap_largest_run(ci) > ci->max_order)
 		check_fail(c, "SWAP-3", "cluster", n, "max_order", swap_largest_run(ci), ci->max_order);
 	return used - bad;
@@ -118,18 +119,20 @@ static unsigned long check_cluster(struct check *c, const struct swap_info_struc
 
 static void check_area(struct check *c, const struct swap_info_struct *si)
 {
-	unsigned long used = 0;
+	long used = 0, idle = 0;
 
 	for (unsigned long i = 0; i < si->max; i++)
 		check_slot(c, si, i);
 	for (unsigned long i = 0; i < si->nr_clusters; i++)
-		used += check_cluster(c, si, i);
-	if ((unsigned long)atomic_long_read(&si->inuse) == used)
+		used += check_cluster(c, si, i, &idle);
+	if (atomic_long_read(&si->idle) != idle)
+		check_fail(c, "SWAP-1", "area", si->type, "idle", idle, atomic_long_read(&si->idle));
+	if (atomic_long_read(&si->inuse) == used)
 		return;
 	if (c->any_busy)
 		c->skipped++;		/* it is added after the cluster's lock was dropped */
 	else
-		check_fail(c, "SWAP-1", "area", si->type, "inuse", (long)used, atomic_long_read(&si->inuse));
+		check_fail(c, "SWAP-1", "area", si->type, "inuse", used, atomic_long_read(&si->inuse));
 }
 
 void check_swap(struct check *c)

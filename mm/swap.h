@@ -21,6 +21,8 @@
 /* Free slots of all areas in use; all of them. Pages. */
 long get_nr_swap_pages(void);
 long total_swap_pages(void);
+/* There are free slots, or such as can be freed at once: what they hold is in memory, and nobody names them. */
+bool can_get_swap_slots(void);
 /* SWAP-14: more than half of all swap is in use. */
 bool vm_swap_full(void);
 /*

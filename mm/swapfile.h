@@ -45,6 +45,8 @@ struct swap_info_struct {
 	bool synchronous, stable_writes, rotational;	/* c: of the device */
 	unsigned long max, pages;	/* c: slots with and without the bad ones */
 	atomic_long_t inuse;		/* a: slots that are not free */
+	atomic_long_t idle;		/* a: of these, cached and named by no entry: free if somebody takes the trouble */
+	unsigned long idle_scan;	/* where the search for them goes on; no lock */
 	u64 *slots;			/* L */
 	struct swap_cluster *clusters;
 	unsigned long nr_clusters;	/* c */

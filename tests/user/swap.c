@@ -154,6 +154,23 @@ TEST(a_fragmented_area_takes_pieces)
 	swap_off(disk);
 }
 
+/* Slots that hold copies of what is in memory are given to others when there are no more. */
+TEST(cached_copies_make_room)
+{
+	const char *disk = swap_on(257);
+	char *p = anon(256 * PAGE), *q = anon(256 * PAGE);
+
+	fill_pages(p, 256 * PAGE);
+	fill_pages(q, 256 * PAGE);
+	EXPECT_EQ(page_out(p, 256 * PAGE), 256);
+	EXPECT_EQ(wrong_pages(p, 256 * PAGE, 0), 0);
+	EXPECT_EQ(page_out(q, 256 * PAGE), 256);
+	OK(madvise(q, 256 * PAGE, MADV_DONTNEED));
+	EXPECT_EQ(page_out(p, 256 * PAGE), 256);
+	EXPECT_EQ(wrong_pages(p, 256 * PAGE, 0), 0);
+	swap_off(disk);
+}
+
 TEST(a_full_area_keeps_the_rest_in_memory)
 {
 	const char *disk = swap_on(65);
@@ -409,8 +426,9 @@ TEST_KINDS(zapped_entries_give_their_slots_back)
 	EXPECT_EQ(wrong_pages(p + k->size / 2, k->size / 2, k->size / PAGE / 2), 0);
 	page_out(p, k->size);
 	OK(munmap(p, k->size));
-	/* A copy still under way to the disk goes a little later. */
-	EXPECT_TRUE(ktap_until(meminfo_kb("SwapFree") == free_kb));
+	/* A copy that was just under way to the disk stays cached until somebody needs the slot. */
+	if (swap_is_sync(disk))
+		EXPECT_EQ(meminfo_kb("SwapFree"), free_kb);
 	EXPECT_EQ(status_kb("VmSwap"), 0);
 	swap_off(disk);
 }
@@ -592,6 +610,7 @@ TEST(a_file_in_memory_is_read_written_and_cut_while_it_is_out)
 	madvise(p, 32 * PAGE, MADV_PAGEOUT);
 	OK(munmap(p, 32 * PAGE));
 	close(fd);
-	EXPECT_TRUE(ktap_until(meminfo_kb("SwapFree") == free_kb));
+	if (swap_is_sync(disk))
+		EXPECT_EQ(meminfo_kb("SwapFree"), free_kb);
 	swap_off(disk);
 }
