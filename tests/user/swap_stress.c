@@ -188,6 +188,9 @@ static void run_hogs(size_t total, long rounds)
 	for (int h = 0; h < HOGS; h++)
 		EXPECT_CHILD(pid[h]);
 	expect_all(&base);
+	/* swapoff is next, and there may be no room for all of it. */
+	munmap(shared, HOGS * stripe * PAGE);
+	munmap(base.p, inherited * PAGE);
 }
 
 /* ---- The cases ---- */
