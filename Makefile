@@ -187,7 +187,7 @@ MACHINE := --smp $(SMP) --mem $(MEM) $(if $(DISK),--disk $(DISK))
 run:
 	$(call setup,run)
 	@$(MAKE) --no-print-directory $(O)/quire.iso
-	@$(PYTHON) tools/qemu.py run --iso $(O)/quire.iso $(MACHINE)
+	@$(PYTHON) tools/qemu.py run --out $(O) --iso $(O)/quire.iso $(MACHINE)
 
 gdb:
 	$(call setup,gdb)
@@ -254,6 +254,7 @@ help:
 	@echo 'make clean        remove $(O)/'
 	@echo
 	@echo 'Variables: SMP=$(SMP) MEM=$(MEM) INITRD=file.cpio APPEND="words for the kernel" DISK=file TEST=name SEED=n'
+	@echo '           DISK=new:256M makes an image, $(O)/disk.img'
 	@echo '           RELEASE=1 (no asserts, no lockdep)  SAN=1 (KASAN, UBSAN)  PAGE_MAPCOUNT=0 (FOL-10)  WERROR=1 (warnings are errors)  O=$(O)  CROSS_COMPILE=prefix-'
 
 .PHONY: all run check check-all check-linux bench mutants gdb doctor clean help iso initrd FORCE

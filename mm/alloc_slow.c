@@ -51,7 +51,7 @@ void might_alloc(gfp_t gfp)
 		return;
 	might_sleep();
 	/* Under PF_MEMALLOC there is no recursion: such an allocation waits for nothing. */
-	if (current->flags & PF_MEMALLOC)
+	if (in_irq() || (current->flags & PF_MEMALLOC))
 		return;
 	fs_reclaim_acquire(gfp);
 	fs_reclaim_release(gfp);

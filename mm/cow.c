@@ -177,8 +177,10 @@ static vm_fault_t wp_page_copy(struct vm_fault *vmf)
 		folio_put(copy);
 	else if (old)
 		folio_put(old);
-	if (old)
+	if (old) {
+		free_swap_cache(old);
 		folio_put(old);
+	}
 	return 0;
 
 out_oom:

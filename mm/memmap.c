@@ -212,5 +212,6 @@ void free_initrd_mem(phys_addr_t start, phys_addr_t end)
 		return;
 	free_boot_range(start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 	setup_watermarks();
+	set_recommended_min_free_kbytes();
 	pr_info("Freeing initrd memory: %lluK\n", (unsigned long long)(end - start) >> 10);
 }

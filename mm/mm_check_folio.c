@@ -512,6 +512,8 @@ void check_gauges(struct check *c)
 	check_gauge(c, "nr_swapcached", NR_SWAPCACHE, c->swapcache_pages);
 	check_gauge(c, "nr_writeback", NR_WRITEBACK, c->writeback);
 	check_split_queue(c);
+	check_gauge(c, "nr_isolated_anon", NR_ISOLATED_ANON, 0);
+	check_gauge(c, "nr_isolated_file", NR_ISOLATED_FILE, 0);
 	check_gauge(c, "nr_page_table_pages", NR_PAGETABLE, c->tables);
 	check_gauge(c, "pinned", NR_FOLL_PIN_ACQUIRED, c->pins + atomic_long_read(&vm_node_stat[NR_FOLL_PIN_RELEASED]));
 	for (unsigned int o = 2; o <= HPAGE_PMD_ORDER; o++) {

@@ -9,6 +9,7 @@
 #include "arch-x86_64/tlbflush.h"
 #include "kernel/sched/sched.h"
 #include "mm/lru.h"
+#include "mm/swap.h"
 
 static void reset_range(struct mmu_gather *tlb)
 {
@@ -72,6 +73,9 @@ void tlb_flush_mmu(struct mmu_gather *tlb)
 {
 	if (!tlb->fullmm && tlb->start < tlb->end)
 		flush_tlb_mm_range(tlb->mm, tlb->start, tlb->end);
+	for (unsigned int i = 0; i < tlb->nr; i++)
+		if (unlikely(folio_test_swapcache(tlb->batch[i].folio)))
+			free_swap_cache(tlb->batch[i].folio);
 	folios_put_gathered(tlb->batch, tlb->nr);
 	tlb->nr = 0;
 	tlb->overflow = false;

@@ -161,7 +161,11 @@ static void dump_header(gfp_t gfp, unsigned int order)
 {
 	pr_warn("%s invoked oom-killer: gfp_mask=%#x, order=%u, oom_score_adj=%d\n", current->comm, gfp,
 		order, current->signal ? current->signal->oom_score_adj : 0);
-	pr_warn("Mem-Info: free %lu of %lu pages\n", nr_free_pages(), totalram_pages());
+	pr_warn("Mem-Info: free %lu of %lu pages, anon %lu active %lu inactive, file %lu active %lu inactive, unevictable %lu\n",
+		nr_free_pages(), totalram_pages(), node_page_state(NR_ACTIVE_ANON), node_page_state(NR_INACTIVE_ANON),
+		node_page_state(NR_ACTIVE_FILE), node_page_state(NR_INACTIVE_FILE), node_page_state(NR_UNEVICTABLE));
+	pr_warn("Free swap  = %ldkB, total %ldkB, swap cache %lu pages\n", get_nr_swap_pages() << (PAGE_SHIFT - 10),
+		total_swap_pages() << (PAGE_SHIFT - 10), node_page_state(NR_SWAPCACHE));
 	if (oom_dump_tasks)
 		dump_tasks();
 }

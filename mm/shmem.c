@@ -406,6 +406,8 @@ static ssize_t shmem_read(struct file *file, struct iov_iter *to, loff_t *ppos)
 		}
 		if (f) {
 			got = copy_to_iter((char *)folio_address(f) + offset, n, to);
+			if (!offset)	/* a page read in pieces is used once */
+				folio_mark_accessed(f);
 			folio_put(f);
 		} else {
 			got = clear_iter(n, to);
@@ -482,6 +484,8 @@ static ssize_t write_page(struct inode *inode, loff_t pos, struct iov_iter *from
 		if (f) {
 			got = copy_from_iter((char *)folio_address(f) + offset, n, from);
 			folio_set_dirty(f);
+			if (!offset)
+				folio_mark_accessed(f);
 			folio_put(f);
 			return got ? got : -EFAULT;
 		}

@@ -44,6 +44,11 @@ int swap_count(swp_entry_t e);
  * => F locked
  */
 bool folio_free_swap(struct folio *f);
+/*
+ * F lost a mapping: out of the cache, if nobody maps it or names its slots any more, and its lock can be had. Else it
+ * would lie there until reclaim finds it. => a reference; no spinlock held
+ */
+void free_swap_cache(struct folio *f);
 /* The device E lies on, held against swapoff until put_swap_device; NULL: no such entry (any more). */
 struct swap_info_struct;
 struct swap_info_struct *get_swap_device(swp_entry_t e);

@@ -513,6 +513,15 @@ int swap_count(swp_entry_t e)
 	return (int)(READ_ONCE(*swap_slot(swp_swap_info(e), swp_offset(e))) & SLOT_COUNT_MASK);
 }
 
+void free_swap_cache(struct folio *f)
+{
+	if (!folio_test_swapcache(f) || folio_mapped(f) || !folio_trylock(f))
+		return;
+	if (!folio_mapped(f))
+		folio_free_swap(f);
+	folio_unlock(f);
+}
+
 /*
  * The folio that serves E goes out of the cache, if nobody names its slots and its lock can be had; one that is mapped only
  * if MAPPED_TOO.
@@ -523,9 +532,10 @@ static void try_to_reclaim_swap(swp_entry_t e, bool mapped_too)
 
 	if (!f)
 		return;
-	if ((mapped_too || !folio_mapped(f)) && folio_trylock(f)) {
-		if (mapped_too || !folio_mapped(f))
-			folio_free_swap(f);
+	if (!mapped_too) {
+		free_swap_cache(f);
+	} else if (folio_trylock(f)) {
+		folio_free_swap(f);
 		folio_unlock(f);
 	}
 	folio_put(f);

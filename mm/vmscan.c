@@ -79,6 +79,12 @@ static struct decision check_references(struct shrink *s, struct folio *f)
 	return GO_ON;
 }
 
+/* Unmapped, truncated or cut loose by others, and only the isolation kept it: it is frozen now, to be freed. */
+static bool only_ours(struct folio *f)
+{
+	return folio_ref_count(f) == 1 && folio_ref_freeze(f, 1);
+}
+
 /* Cut F, which keeps its first page; the others follow on the list. */
 static bool split_to_list(struct shrink *s, struct folio *f)
 {
@@ -111,8 +117,12 @@ static struct decision give_slots(struct shrink *s, struct folio *f)
 		if (folio_ref_count(f) != folio_expected_ref_count(f) + 1)
 			return ACTIVATE(5);
 		/* SWAP-2: what nobody can reach is not worth a write. */
-		if (folio_test_partially_mapped(f) && !split_to_list(s, f))
-			return ACTIVATE(5);
+		if (folio_test_partially_mapped(f)) {
+			if (!split_to_list(s, f))
+				return ACTIVATE(5);
+			if (only_ours(f))
+				return FREED(5);
+		}
 	}
 	return get_slots(s, f) ? GO_ON : ACTIVATE(5);
 }
@@ -137,21 +147,33 @@ static struct decision unmap(struct shrink *s, struct folio *f)
 	return folio_maybe_dma_pinned(f) ? ACTIVATE(7) : GO_ON;
 }
 
+/* A page of a memory-backed file, in the file. */
+static bool folio_is_shmem(const struct folio *f)
+{
+	return folio_test_swapbacked(f) && f->mapping && !folio_test_anon(f);
+}
+
 /* The references that the cache F is in and the isolation explain. */
 static int cache_refs(const struct folio *f)
 {
 	return 1 + (int)folio_nr_pages(f);
 }
 
-static bool folio_is_shmem(const struct folio *f)
+/* RCL-18: a page of a memory-backed file gets a place on the disk only now, that nobody maps it any more. */
+static struct decision move_shmem(struct folio *f)
 {
-	return f->mapping && !folio_test_anon(f) && folio_test_swapbacked(f);
+	int err = shmem_move_to_swap(f);
+
+	if (err == -ENOMEM)
+		return ACTIVATE(8);
+	return err ? KEEP(8) : GO_ON;
 }
 
 /* 8. */
 static struct decision write_out(struct shrink *s, struct folio *f)
 {
 	unsigned long nr = folio_nr_pages(f);
+	struct decision d = GO_ON;
 
 	if (!folio_test_dirty(f))
 		return GO_ON;
@@ -162,16 +184,11 @@ static struct decision write_out(struct shrink *s, struct folio *f)
 	}
 	if (!(s->sc->gfp & __GFP_IO) || folio_ref_count(f) != cache_refs(f))
 		return KEEP(8);
-	if (folio_is_shmem(f)) {
-		/* RCL-18: from its file to the swap cache. */
-		int err = shmem_move_to_swap(f);
-
-		if (err)
-			return err == -ENOMEM ? ACTIVATE(8) : KEEP(8);
-	}
-	if (!folio_test_swapcache(f))
-		return KEEP(8);
 	try_to_unmap_flush_dirty();
+	if (!folio_test_swapcache(f))
+		d = folio_is_shmem(f) ? move_shmem(f) : KEEP(8);
+	if (d.step)
+		return d;
 	pause_point("reclaim_flushed");
 	mod_node_page_state(NR_VMSCAN_WRITE, (long)nr);
 	s->sc->nr_pageout += nr;
@@ -227,10 +244,8 @@ static struct decision take_out(struct folio *f)
 		return remove_from_swap_cache(f);
 	if (folio_test_anon(f) && !folio_test_swapbacked(f))
 		return discard_lazyfree(f);
-	/* Never written: its file reads zeroes there all the same. */
 	if (folio_is_shmem(f))
 		return shmem_drop_clean(f) ? FREED(10) : KEEP(10);
-	/* A clean block of a disk. */
 	if (folio_is_blkdev(f) && blkdev_release_folio(f) && folio_ref_freeze(f, 1))
 		return FREED(10);
 	return KEEP(10);
@@ -245,8 +260,7 @@ static struct decision decide(struct shrink *s, struct folio *f)
 	s->locked = folio_trylock(f);
 	if (!s->locked)
 		return KEEP(1);
-	/* Unmapped, freed or cut loose by others, and only our reference kept it. */
-	if (folio_ref_count(f) == 1 && folio_ref_freeze(f, 1))
+	if (only_ours(f))
 		return FREED(0);
 	d = check_state(s, f);
 	if (!d.step)

@@ -29,8 +29,8 @@ struct zap {
 	long anon_unmapped;	/* small anonymous pages that lost their last mapping */
 };
 
-/* Empty NR PTEs; true if one of them was dirty. => ptl held */
-static bool clear_ptes(struct zap *zap, pte_t *pte, unsigned int nr)
+/* Empty NR PTEs; which of A and D were set in one of them. => ptl held */
+static u64 clear_ptes(struct zap *zap, pte_t *pte, unsigned int nr)
 {
 	u64 seen = 0;
 
@@ -43,7 +43,7 @@ static bool clear_ptes(struct zap *zap, pte_t *pte, unsigned int nr)
 			seen |= pte_val(ptep_get_and_clear(pte + i));
 		}
 	}
-	return seen & _PAGE_DIRTY;
+	return seen & (_PAGE_ACCESSED | _PAGE_DIRTY);
 }
 
 /*
@@ -56,19 +56,23 @@ static unsigned int zap_present_ptes(struct zap *zap, struct vm_area_struct *vma
 	struct page *page = vm_normal_page(vma, addr, val);
 	struct folio *folio = page ? page_folio(page) : NULL;
 	unsigned int nr = 1;
-	bool dirty;
+	u64 seen;
 
 	/* Private copies, and zero pages, are no part of the file. */
 	if (!zap->even_cows && (!folio || folio_test_anon(folio)))
 		return 1;
 	if (folio && unlikely(folio_test_large(folio)) && max_nr > 1)
 		nr = folio_pte_batch(folio, pte, val, max_nr);
-	dirty = clear_ptes(zap, pte, nr);
+	seen = clear_ptes(zap, pte, nr);
 	tlb_flush_range_later(zap->tlb, addr, nr * PAGE_SIZE);
 	if (!folio)
 		return 1;
-	if (dirty && !folio_test_anon(folio))
-		folio_set_dirty(folio);
+	if (!folio_test_anon(folio)) {
+		if (seen & _PAGE_DIRTY)
+			folio_set_dirty(folio);
+		if (seen & _PAGE_ACCESSED)
+			folio_mark_accessed(folio);
+	}
 	zap->rss[mm_counter(folio)] -= nr;
 	folio_remove_rmap_ptes(folio, page, (int)nr, vma);
 	tlb_remove_folio_pages(zap->tlb, folio, nr);

@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """The machine: the QEMU command line in one place, for a person (run), for gdb, and for the test runner.
 
-    qemu.py run --iso FILE [--smp N --mem SIZE --disk FILE]     a console in this terminal; Ctrl-A X leaves
+    qemu.py run --iso FILE [--smp N --mem SIZE --disk DISK]     a console in this terminal; Ctrl-A X leaves
     qemu.py gdb --kernel ELF --initrd FILE ...                  the same under gdb, in one terminal
+
+A disk is written FILE[,OPTION...]; FILE may be new:SIZE, an image made for this machine. Options: ro=1, iops=N (a slow
+disk), bad-read=SECTOR, bad-write=SECTOR (requests that touch it fail; all: every one), device.NAME=VALUE (a property of
+the virtio-blk device: device.vectors=0, device.logical_block_size=4096).
 
 The kernel ends QEMU with an explicit status through isa-debug-exit (STATUS below); 0 is a power-off, or a triple
 fault: a batch run has succeeded only with 33.
@@ -28,9 +32,49 @@ def ovmf():
     return next((f for f in OVMF if os.path.exists(f)), None)
 
 
+def new_image(path, size):
+    """A sparse file of SIZE ("256M") full of zeroes."""
+    with open(path, "wb") as f:
+        f.truncate(int(size.rstrip("KMG")) << {"K": 10, "M": 20, "G": 30}.get(size[-1], 0))
+    return path
+
+
+def bad_sectors(path, rules):
+    """The configuration of QEMU's blkdebug for RULES: (event, sector or "all")."""
+    with open(path, "w") as f:
+        for event, sector in rules:
+            f.write(f'[inject-error]\nevent = "{event}"\nerrno = "5"\nimmediately = "off"\n')
+            f.write("" if sector == "all" else f'sector = "{sector}"\n')
+    return path
+
+
+def drive(spec, number, image):
+    """QEMU's options for one disk; what has to be made for it is named IMAGE with endings."""
+    name, *options = spec.split(",")
+    if name.startswith("new:"):
+        name = new_image(f"{image}{number or ''}.img", name[4:])
+    backend, device, rules = "", "", []
+    for key, value in (o.split("=", 1) for o in options):
+        if key == "ro":
+            backend += ",readonly=on"
+        elif key == "iops":
+            backend += f",throttling.iops-total={value}"
+        elif key in ("bad-read", "bad-write"):
+            rules.append((key[4:] + "_aio", value))
+        elif key.startswith("device."):
+            device += f",{key[7:]}={value}"
+        else:
+            sys.exit(f"disk: no such option: {key}")
+    if rules:
+        name = f"blkdebug:{bad_sectors(f'{image}{number}.blkdebug', rules)}:{name}"
+    return ["-drive", f"file={name},format=raw,if=none,id=d{number},rerror=report,werror=report{backend}",
+            "-device", f"virtio-blk-pci,drive=d{number}{device}"]
+
+
 def command(kernel=None, initrd=None, append="", iso=None, smp=1, mem="1G", machine="q35", cpu="max", uefi=False,
-            disk=None, serial="stdio", extra=()):
-    """The command line of a machine; boots KERNEL directly, or ISO through its GRUB."""
+            disk=None, image="disk", serial="stdio", extra=()):
+    """The command line of a machine; boots KERNEL directly, or ISO through its GRUB. DISK: one, or a list; IMAGE: the
+    path, without its ending, of what must be made for them."""
     line = [QEMU, "-accel", "tcg", "-M", machine, "-cpu", cpu, "-smp", str(smp), "-m", str(mem),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", serial,
             "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
@@ -44,9 +88,8 @@ def command(kernel=None, initrd=None, append="", iso=None, smp=1, mem="1G", mach
             line += ["-initrd", initrd]
     if uefi:
         line += ["-net", "none", "-bios", ovmf()]
-    if disk:
-        line += ["-drive", f"file={disk},format=raw,if=none,id=d0,rerror=report,werror=report",
-                 "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
+    for number, spec in enumerate([disk] if isinstance(disk, str) else disk or ()):
+        line += drive(spec, number, image)
     return line + list(extra)
 
 
@@ -58,7 +101,7 @@ def free_port():
 
 def run(args):
     line = command(kernel=args.kernel, initrd=args.initrd, append=args.append, iso=args.iso, smp=args.smp,
-                   mem=args.mem, disk=args.disk, serial="mon:stdio")
+                   mem=args.mem, disk=args.disk, image=os.path.join(args.out, "disk"), serial="mon:stdio")
     print("Leave QEMU with Ctrl-A X; its monitor is Ctrl-A C.", flush=True)
     status = subprocess.call(line)
     if status in STATUS:
@@ -71,7 +114,7 @@ def gdb(args):
     port = free_port()
     log = os.path.join(args.out, "gdb-console.log")
     line = command(kernel=args.kernel, initrd=args.initrd, append=args.append, smp=args.smp, mem=args.mem,
-                   disk=args.disk, serial=f"file:{log}",
+                   disk=args.disk, image=os.path.join(args.out, "disk"), serial=f"file:{log}",
                    extra=["-S", "-gdb", f"tcp:127.0.0.1:{port}", "-monitor", "none"])
     # A session of its own: Ctrl-C is for gdb, which then stops the guest.
     machine = subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -10,6 +10,7 @@ its CPUs. Each failure comes with the command that repeats it. Results also go t
 to OUT/logs. The last line is "N passed, N failed, N skipped".
 """
 import argparse
+import glob
 import gzip
 import os
 import re
@@ -70,7 +71,8 @@ class Boot:
 
     def run(self):
         monitor = qemu.Monitor()
-        line = qemu.command(serial="stdio", extra=monitor.options(), **self.machine)
+        image = os.path.join(self.runner.logs, self.name.replace("/", "_") + "-disk")
+        line = qemu.command(serial="stdio", image=image, extra=monitor.options(), **self.machine)
         self.began = time.time()
         process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.log = open(os.path.join(self.runner.logs, self.name.replace("/", "_") + ".log"), "w")
@@ -81,6 +83,8 @@ class Boot:
             self.status = process.wait()
             monitor.close()
             self.log.close()
+            for made in glob.glob(glob.escape(image) + "*"):
+                os.unlink(made)
         self.seconds = time.time() - self.began
 
     def follow(self, process, monitor):
@@ -390,6 +394,22 @@ BOOT_PROGRAMS = ["process", "cow", "pipe"]
 # What the build with sanitizers runs in `make check`; `make check-all` has it run everything.
 SAN_PROGRAMS = ["san", "cow", "fault", "mmap", "process", "quire"]
 
+# The disks of ordinary boots: one behind virtio, one in memory.
+DISKS = dict(disk="new:256M", append="ramdisk=128M")
+
+# Other disks: name, disk, words for the kernel (NAME=value: in the environment of the tests), what is run.
+DISK_BOOTS = (
+    ("modern-only", "new:64M,device.disable-legacy=on,device.disable-modern=off", "", ["disk", "scale=20"]),
+    ("transitional", "new:64M,device.disable-legacy=off,device.disable-modern=off", "", ["disk", "scale=20"]),
+    ("no-msix", "new:64M,device.vectors=0", "", ["disk", "scale=20"]),
+    ("large-blocks", "new:64M,device.logical_block_size=4096,device.physical_block_size=4096", "", ["disk", "scale=20"]),
+    ("small-queue", "new:64M,device.queue-size=4,device.seg-max-adjust=off", "", ["disk", "scale=20"]),
+    ("read-only", ["new:64M", "new:1M,ro=1"], "", ["disk:a_read_only_disk_is_not_written"]),
+    ("slow", "new:64M,iops=150", "", ["fast", "disk", "scale=10"]),
+    ("bad-sectors", "new:64M,bad-read=2048,bad-write=4096", "BAD_READ=2048 BAD_WRITE=4096",
+     ["disk:a_bad_sector_is_an_error_and_the_rest_is_fine"]),
+)
+
 # Boots that cannot succeed, or have a word that means nothing: name, machine, words, the line (exactly one), QEMU's status.
 REFUSALS = (
     ("no-nx", dict(cpu="qemu64,-nx"), "", r"this CPU has no NX .*QEMU: -cpu", 37),
@@ -420,6 +440,12 @@ def boots(r, everything):
             r.skip(name, "no UEFI firmware on this host")
         else:
             r.iso(name, selection, uefi=how == "uefi", **machine)
+
+
+def disks(r):
+    """Disks of all kinds, good and bad."""
+    for name, disk, append, selection in DISK_BOOTS:
+        r.boot(f"disk-{name}", selection, append=append, smp=2, mem="256M", disk=disk)
 
 
 def unusable_initrd(r, kind):
@@ -458,7 +484,7 @@ def check(r, everything=False):
     if not r.build(r.out):
         return
     for smp in (1, 2, 4):
-        r.boot(f"all-{smp}cpu", ["all"] + ([] if smp == 2 or everything else ["scale=20"]), smp=smp, mem="1G")
+        r.boot(f"all-{smp}cpu", ["all"] + ([] if smp == 2 or everything else ["scale=20"]), smp=smp, mem="1G", **DISKS)
     for script in sorted(os.listdir("tests/session")) if os.path.isdir("tests/session") else ():
         if script.endswith(".py"):
             r.command(script[:-3], [sys.executable, f"tests/session/{script}", r.out])
@@ -469,6 +495,7 @@ def check(r, everything=False):
         r.skip("gdb", "gdb is not installed")
     refusals(r)
     boots(r, everything)
+    disks(r)
     release = os.path.join(r.out, "release")
     if r.build(release, "RELEASE=1", "SAN=0"):
         r.boot("release-2cpu", ["all"] if everything else ["quick"], smp=2, mem="1G",
@@ -487,7 +514,7 @@ def named_tests(r):
     r.verbose = True
     words = [f"{name}=1" for name in ("RELEASE", "SAN") if os.environ.get(name) == "1"]
     if r.build(r.out, *words):
-        r.boot("named", r.tests, smp=2, mem="1G")
+        r.boot("named", r.tests, smp=2, mem="1G", **DISKS)
 
 
 def linux(r):

@@ -10,14 +10,17 @@
  *	seed=N scale=N	handed to the tests as SEED and SCALE
  *	batch		print all KTAP lines and end the machine afterwards; without it: a shell on the console
  *	sh=COMMAND	run this shell command as a test would be run (blanks written as '+')
+ *	swap=DEVICE	first make this disk a swap area, and use it
  *
  * Each program's output stands between "# begin NAME" and "# end NAME status S ms T"; the last line is "# done F",
- * F being the number of programs that failed. In batch mode the machine then ends: on Quire by its explicit exit file, elsewhere by
+ * F being the number of programs that failed. Where there is a shell and a disk /dev/vda, init offers first to swap to it.
+ * In batch mode the machine then ends: on Quire by its explicit exit file, elsewhere by
  * power-off. The same program serves as init on Linux.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -198,6 +201,61 @@ static void run_quick(void)
 	}
 }
 
+/* ---- Swap ---- */
+
+/* Run a shell command with DEVICE as $1. True: it succeeded. */
+static bool shell(const char *command, const char *device)
+{
+	pid_t pid = fork();
+	if (!pid) {
+		execl("/bin/sh", "sh", "-c", command, "sh", device, (char *)NULL);
+		_exit(127);
+	}
+	return pid > 0 && wait_for(pid) == 0;
+}
+
+static void use_as_swap(const char *device, bool format)
+{
+	if (format && !shell("mkswap \"$1\" >/dev/null", device))
+		say("init: mkswap %s failed\n", device);
+	else if (shell("swapon \"$1\"", device))
+		say("init: %s is swap now (swapoff %s ends it)\n", device, device);
+	else
+		say("init: swapon %s failed\n", device);
+}
+
+/* Is there a swap area on DEVICE? -1: there is no such disk. *MIB: its size. */
+static int has_swap_area(const char *device, long *mib)
+{
+	char magic[10];
+	int fd = open(device, O_RDONLY), area = -1;
+	if (fd < 0)
+		return -1;
+	*mib = lseek(fd, 0, SEEK_END) >> 20;
+	if (pread(fd, magic, sizeof(magic), 4096 - sizeof(magic)) == sizeof(magic))
+		area = !memcmp(magic, "SWAPSPACE2", sizeof(magic));
+	close(fd);
+	return area;
+}
+
+/* A disk is there: shall it be swap? Who does not answer within 15 seconds says no. */
+static void offer_swap(const char *device)
+{
+	struct pollfd console = { .fd = 0, .events = POLLIN };
+	char answer[20] = "";
+	long mib;
+	int area = has_swap_area(device, &mib);
+
+	if (area < 0)
+		return;
+	say(area ? "\n%s (%ld MiB) is a swap area. Use it? [y/N] "
+		 : "\nUse the disk %s (%ld MiB) for swap? mkswap erases it. [y/N] ", device, mib);
+	if (poll(&console, 1, 15000) == 1 && read(0, answer, sizeof(answer) - 1) > 0 && (answer[0] | 32) == 'y')
+		use_as_swap(device, !area);
+	else
+		say("\nLater:  mkswap %s && swapon %s\n", device, device);
+}
+
 /* The words after "--": settings first, so that their order does not matter. */
 static void run_words(int argc, char **argv)
 {
@@ -212,6 +270,8 @@ static void run_words(int argc, char **argv)
 			setenv("SEED", argv[i] + 5, 1);
 		else if (!strncmp(argv[i], "scale=", 6))
 			setenv("SCALE", argv[i] + 6, 1);
+		else if (!strncmp(argv[i], "swap=", 5))
+			use_as_swap(argv[i] + 5, true);
 	}
 	if (!batch && quick)
 		say("\nQuire: the quick tests (all of them: make check)\n");
@@ -288,6 +348,7 @@ int main(int argc, char **argv)
 	signal(SIGUSR1, end_on_signal);
 	signal(SIGUSR2, end_on_signal);
 	signal(SIGTERM, end_on_signal);
+	offer_swap("/dev/vda");
 	say("\nThis is a busybox shell. Try:  cat /proc/self/maps    ls /tests    poweroff\n"
 	    "Leave QEMU with Ctrl-A X.\n\n");
 	for (;;) {

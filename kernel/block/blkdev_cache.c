@@ -1,19 +1,19 @@
 /*
- * kernel/block/blkdev_cache.c - the page cache of disks: what ordinary reads and writes of /dev/NAME go through.
+ * kernel/block/blkdev_cache.c - the page cache of disks: what ordinary reads and writes of /dev/NAME go
+ * through.
  *
  *	read  ── page there? ── no ──> up to 16 new pages, one request ──> uptodate ──> copy out
- *	write ── copy in ──> dirty ── fsync, last close, many of them ──> one request for up to 16 in a row ──> clean
+ *	write ── copy in ──> dirty ── fsync, last close, too many ──> one request for up to 16 in a row ──> clean
  *
- * One folio of order 0 for each 4 KiB, on the file lists (RCL-1). A folio is locked while it is read or written, and
- * leaves the cache only when nobody but the cache and the remover has a reference: so a reference alone keeps a
- * folio in its place. User memory is copied with no folio locked, since it may fault; writes go through a page of
- * their own for that.
+ * One folio of order 0 for each 4 KiB, on the file lists (RCL-1). A folio is locked while it is read or
+ * written, and leaves the cache only when nobody but the cache and the remover has a reference: so a
+ * reference alone keeps a folio in its place. User memory is copied with no folio locked, since it may fault;
+ * writes go through a page of their own for that.
  *
  * Dirty pages are few (dirty_limit): the writer who makes one too many writes them all, so reclaim need not.
  *
- * Locks: folio lock (one by waiting, more only by trylock) > tree_lock.
- * Not here: read-ahead beyond what was asked for, buffers smaller than a page, mmap. Linux: mm/filemap.c, fs/buffer.c,
- * block/bdev.c.
+ * Locks: folio lock (one by waiting, more only by trylock) > tree_lock. Not here: read-ahead beyond what was
+ * asked for, buffers smaller than a page, mmap. Linux: mm/filemap.c, fs/buffer.c, block/bdev.c.
  */
 #include "kernel/block/internal.h"
 #include "kernel/fs/internal.h"
@@ -119,7 +119,10 @@ static struct folio *find_next(struct address_space *mapping, pgoff_t *index, pg
 	return f;
 }
 
-/* A new page at INDEX, locked and referenced, its contents undefined. ERR_PTR: -EEXIST: there is one; -ENOMEM. */
+/*
+ * A new page at INDEX, locked and referenced, its contents undefined. ERR_PTR: -EEXIST: there is one;
+ * -ENOMEM.
+ */
 static struct folio *add_folio(struct address_space *mapping, pgoff_t index)
 {
 	struct folio *f = folio_alloc(GFP_HIGHUSER_MOVABLE, 0);
@@ -186,6 +189,7 @@ static bool clear_dirty_for_io(struct folio *f)
 {
 	if (!folio_test_clear_dirty(f))
 		return false;
+	folio_clear_reclaim(f);		/* reclaim found it dirty, and will find it clean */
 	mod_node_page_state(NR_FILE_DIRTY, -1);
 	atomic_dec(&folio_bdev(f)->bd_dirty);
 	return true;
@@ -203,7 +207,8 @@ static void run_add(struct page_run *r, struct folio *f)
 /* Read or write R's pages; the disk may end within the last one. 0 or -EIO. => may sleep */
 static int run_io(struct block_device *bdev, struct page_run *r, enum req_op op)
 {
-	loff_t pos = (loff_t)r->folio[0]->index << PAGE_SHIFT, end = pos + r->nr * PAGE_SIZE, size = bdev_size(bdev);
+	loff_t pos = (loff_t)r->folio[0]->index << PAGE_SHIFT, end = pos + r->nr * PAGE_SIZE;
+	loff_t size = bdev_size(bdev);
 
 	if (end > size) {
 		struct bio_vec *bv = &r->vec[r->nr - 1];
@@ -213,7 +218,8 @@ static int run_io(struct block_device *bdev, struct page_run *r, enum req_op op)
 			memset((char *)page_address(bv->bv_page) + bv->bv_len, 0, end - size);
 	}
 	r->bio = (struct bio){
-		.bi_bdev = bdev, .bi_op = op, .bi_sector = pos >> SECTOR_SHIFT, .bi_io_vec = r->vec, .bi_vcnt = r->nr };
+		.bi_bdev = bdev, .bi_op = op, .bi_sector = pos >> SECTOR_SHIFT,
+		.bi_io_vec = r->vec, .bi_vcnt = r->nr };
 	return submit_bio_wait(&r->bio);
 }
 
@@ -226,8 +232,8 @@ static void run_end(struct page_run *r)
 }
 
 /*
- * Bring what is missing from INDEX on, up to LAST, with one request. An error shows in pages that are not uptodate. 0
- * or -ENOMEM. => may sleep
+ * Bring what is missing from INDEX on, up to LAST, with one request. An error shows in pages that are not
+ * uptodate. 0 or -ENOMEM. => may sleep
  */
 static int read_run(struct block_device *bdev, pgoff_t index, pgoff_t last)
 {
@@ -378,8 +384,8 @@ int blkdev_flush(struct block_device *bdev)
 /* ---- Dropping ---- */
 
 /*
- * Drop the clean pages of [INDEX, LAST]. STALE: the disk has changed under them, so those that somebody uses at the
- * moment must be read anew. => may sleep
+ * Drop the clean pages of [INDEX, LAST]. STALE: the disk has changed under them, so those that somebody uses
+ * at the moment must be read anew. => may sleep
  */
 static void drop_pages(struct block_device *bdev, pgoff_t index, pgoff_t last, bool stale)
 {
@@ -431,15 +437,6 @@ void drop_bdev_caches(void)
 
 /* ---- Reading and writing ---- */
 
-/* Used once: remembered. Twice: active (RCL-5). */
-static void mark_accessed(struct folio *f)
-{
-	if (test_bit(PG_referenced, &f->flags))
-		folio_activate(f);
-	else
-		set_bit(PG_referenced, &f->flags);
-}
-
 ssize_t blkdev_cached_read(struct block_device *bdev, struct iov_iter *to, loff_t *pos)
 {
 	size_t left = min_t(u64, to->count, bdev_size(bdev) - *pos);
@@ -456,7 +453,8 @@ ssize_t blkdev_cached_read(struct block_device *bdev, struct iov_iter *to, loff_
 			break;
 		}
 		n = copy_to_iter((char *)folio_address(f) + at, part, to);
-		mark_accessed(f);
+		if (!at)	/* a page read in pieces is used once */
+			folio_mark_accessed(f);
 		folio_put(f);
 		done += n;
 		*pos += n;
@@ -494,7 +492,8 @@ locked:
 		mark_dirty(f);
 	}
 	folio_unlock(f);
-	mark_accessed(f);
+	if (!at)
+		folio_mark_accessed(f);
 	folio_put(f);
 	return err;
 }

@@ -1,11 +1,11 @@
 /*
  * kernel/block/blkdev_direct.c - O_DIRECT on disks: the device reads and writes the user's own pages.
  *
- *	user pages ── pinned (PIN-1) ──> pieces, physically contiguous ones joined ──> requests of up to 256 KiB,
+ *	user pages ── pinned (PIN-1) ──> pieces, contiguous ones joined ──> requests of up to 256 KiB,
  *	                                 up to 16 at once ──> all done ──> dirty (reads), unpinned
  *
- * The pin is what makes this right: between the two ends the pages belong to the device, and neither fork nor COW nor
- * reclaim may give the process other ones (PIN-5, PIN-8, COW-22).
+ * The pin is what makes this right: between the two ends the pages belong to the device, and neither fork nor
+ * COW nor reclaim may give the process other ones (PIN-5, PIN-8, COW-22).
  *
  * Not here: asynchronous I/O. Linux: block/fops.c (__blkdev_direct_IO), block/bio.c.
  */
@@ -72,15 +72,17 @@ static unsigned long next_piece(struct iov_iter *it, size_t *len)
 static void map_pages(struct direct_request *r, unsigned int offset)
 {
 	size_t left = r->bytes;
+	phys_addr_t end = 0;		/* of the last piece */
 
 	for (int i = 0; i < r->nr_pages; i++, offset = 0) {
 		unsigned int len = min_t(size_t, left, PAGE_SIZE - offset);
-		struct bio_vec *last = r->bio.bi_vcnt ? &r->vec[r->bio.bi_vcnt - 1] : NULL;
+		phys_addr_t at = page_to_phys(r->pages[i]) + offset;
 
-		if (last && page_to_phys(last->bv_page) + last->bv_offset + last->bv_len == page_to_phys(r->pages[i]))
-			last->bv_len += len;
+		if (i && at == end)
+			r->vec[r->bio.bi_vcnt - 1].bv_len += len;
 		else
 			r->vec[r->bio.bi_vcnt++] = (struct bio_vec){ r->pages[i], offset, len };
+		end = at + len;
 		left -= len;
 	}
 }
@@ -94,8 +96,8 @@ static void direct_end_io(struct bio *bio)
 }
 
 /*
- * Pin what comes next of IT, at most one request's worth and at most LIMIT bytes, and advance IT. ERR_PTR(-EFAULT): no
- * such memory; -ENOMEM. => may sleep
+ * Pin what comes next of IT, at most one request's worth and at most LIMIT bytes, and advance IT.
+ * ERR_PTR(-EFAULT): no such memory; -ENOMEM. => may sleep
  */
 static struct direct_request *pin_request(struct direct_io *dio, struct iov_iter *it, size_t limit, loff_t pos)
 {
@@ -139,8 +141,8 @@ static void unpin_request(struct direct_request *r)
 }
 
 /*
- * Start up to MAX_REQUESTS requests for the next LEFT bytes of IT and wait for all. Bytes done before the first error,
- * or that error. => may sleep
+ * Start up to MAX_REQUESTS requests for the next LEFT bytes of IT and wait for all. Bytes done before the
+ * first error, or that error. => may sleep
  */
 static ssize_t one_round(struct direct_io *dio, struct iov_iter *it, size_t left, loff_t pos)
 {

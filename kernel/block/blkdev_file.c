@@ -1,8 +1,8 @@
 /*
  * kernel/block/blkdev_file.c - device nodes of disks: open, read, write, seek, fsync, sizes by ioctl.
  *
- * Ordinary reads and writes go through the cache (blkdev_cache.c), those of a file opened with O_DIRECT past it
- * (blkdev_direct.c). The last close writes everything and drops the cache, as in Linux.
+ * Ordinary reads and writes go through the cache (blkdev_cache.c), those of a file opened with O_DIRECT past
+ * it (blkdev_direct.c). The last close writes everything and drops the cache, as in Linux.
  *
  * Not here: mmap, partitions, discard, read-only by ioctl. Linux: block/fops.c, block/ioctl.c.
  */
@@ -43,7 +43,10 @@ static int blkdev_open(struct inode *inode, struct file *f)
 	if ((f->f_mode & FMODE_WRITE) && bdev->bd_read_only)
 		return -EROFS;
 	spin_lock(&block_lock);
-	/* The node is free to be opened by many, but not by one who wants it alone while another uses it alone. */
+	/*
+	 * The node is free to be opened by many, but not by one who wants it alone while another uses it
+	 * alone.
+	 */
 	if ((f->f_flags & O_EXCL) && bdev->bd_holder)
 		err = -EBUSY;
 	else if (f->f_flags & O_EXCL)

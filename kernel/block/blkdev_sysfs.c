@@ -1,8 +1,9 @@
 /*
- * kernel/block/blkdev_sysfs.c - /sys/block/NAME, /sys/dev/block and /proc/partitions: what is known about disks.
+ * kernel/block/blkdev_sysfs.c - /sys/block/NAME, /sys/dev/block, /proc/partitions and diskstats: what is
+ * known about disks.
  *
- * Ours alone: max_in_flight, the most requests that were at the driver at once; writing 0 begins anew. Linux:
- * block/genhd.c, block/blk-sysfs.c.
+ * Times are not measured: they read 0. Ours alone: in_flight; max_in_flight, the most requests that were at
+ * the driver at once; writing 0 begins anew. Linux: block/genhd.c, block/blk-sysfs.c.
  */
 #include "kernel/block/internal.h"
 #include "kernel/fs/pseudofs.h"
@@ -85,7 +86,25 @@ static int inflight_show(struct seq_file *m, void *data)
 	return 0;
 }
 
+/*
+ * Reads, merged, sectors, ms; the same of writes; in flight, ms, ms; the same of discards and flushes, which
+ * are none.
+ */
+static void show_stat(struct seq_file *m, const struct block_device *bdev)
+{
+	seq_printf(m, "%8ld 0 %8ld 0 %8ld 0 %8ld 0 %8d 0 0 0 0 0 0 0 0\n", atomic_long_read(&bdev->bd_ios[0]),
+		   atomic_long_read(&bdev->bd_sectors_done[0]), atomic_long_read(&bdev->bd_ios[1]),
+		   atomic_long_read(&bdev->bd_sectors_done[1]), atomic_read(&bdev->bd_in_flight));
+}
+
+static int stat_show(struct seq_file *m, void *data)
+{
+	show_stat(m, data);
+	return 0;
+}
+
 static const struct { const char *name; umode_t mode; struct pseudo_ops ops; } disk_files[] = {
+	{ "stat", 0444, { .show = stat_show } },
 	{ "size", 0444, { .show = size_show } },
 	{ "ro", 0444, { .show = ro_show } },
 	{ "dev", 0444, { .show = dev_show } },
@@ -115,7 +134,18 @@ void blkdev_add_sysfs(struct block_device *bdev)
 	pseudo_symlink(pseudo_mkpath(sysfs_root, "dev/block"), number, target);
 }
 
-/* ---- /proc/partitions ---- */
+/* ---- /proc ---- */
+
+static int diskstats_show(struct seq_file *m, void *data)
+{
+	struct block_device *bdev;
+
+	list_for_each_entry(bdev, &block_devices, bd_list) {
+		seq_printf(m, "%4u %7u %s ", MAJOR(bdev->bd_dev), MINOR(bdev->bd_dev), bdev->bd_name);
+		show_stat(m, bdev);
+	}
+	return 0;
+}
 
 static int partitions_show(struct seq_file *m, void *data)
 {
@@ -130,10 +160,12 @@ static int partitions_show(struct seq_file *m, void *data)
 }
 
 static const struct pseudo_ops partitions_ops = { .show = partitions_show };
+static const struct pseudo_ops diskstats_ops = { .show = diskstats_show };
 
 static int blkdev_sysfs_init(void)
 {
 	pseudo_create(proc_root, "partitions", 0444, &partitions_ops, NULL);
+	pseudo_create(proc_root, "diskstats", 0444, &diskstats_ops, NULL);
 	return 0;
 }
 fs_initcall(blkdev_sysfs_init);

@@ -1,14 +1,16 @@
 /*
  * kernel/block/block.c - the list of disks, and the way of a request to one of them and back.
  *
- *	submit_bio ── possible? ── fail disk_read ... ──> bd_submit (driver) ~~~ interrupt ~~~> bio_endio ──> bi_end_io
- *	     └── no: -EIO at once ────────────────────────────────────────────────────────────────^    \
- *	                                                                      armed: kept back until released
+ *	submit_bio ──> possible? made to fail? ── no ──> bd_submit ~~~ interrupt ~~~> bio_endio ──> bi_end_io
+ *	                          └── -EIO ───────────────────────────────────────────^
+ *
+ * Tests make requests fail (quire/fail: disk_read, disk_write, disk_flush), and keep them back before the
+ * driver has them or before their owner hears of the end (quire/pause: disk_read, disk_read_done, ...).
  *
  * Nothing on this way sleeps or allocates (RCL-26): swap goes along here when there is no memory left.
  *
- * Not here: merging and sorting of requests, partitions, time-outs, removal of a disk. Linux: block/blk-core.c,
- * block/bdev.c.
+ * Not here: merging and sorting of requests, partitions, time-outs, removal of a disk. Linux:
+ * block/blk-core.c, block/bdev.c.
  */
 #include "arch-x86_64/irqflags.h"
 #include "kernel/block/internal.h"
@@ -106,8 +108,6 @@ static bool bio_possible(const struct block_device *bdev, const struct bio *bio)
 	return bio->bi_sector <= bdev->bd_sectors && bytes >> SECTOR_SHIFT <= bdev->bd_sectors - bio->bi_sector;
 }
 
-/* ---- Faults on order (kernel/trace): a test lets requests fail, or keeps the answers back ---- */
-
 /* The order of the smallest block of pages that holds BIO's first piece: a test picks large folios by it. */
 static int fail_order(const struct bio *bio)
 {
@@ -130,69 +130,18 @@ static bool fail_request(const struct bio *bio)
 	}
 }
 
-static void tell_owner(struct bio *bio)
+/* BIO goes to the driver: the counters of /proc/vmstat and /proc/diskstats. */
+static void count_bio(struct block_device *bdev, const struct bio *bio)
 {
-	atomic_dec(&bio->bi_bdev->bd_in_flight);
-	bio->bi_end_io(bio);	/* BIO may be gone now */
+	bool write = bio->bi_op == REQ_OP_WRITE;
+	u64 bytes = bio_bytes(bio);
+
+	if (bio->bi_op == REQ_OP_FLUSH)
+		return;
+	atomic_long_inc(&bdev->bd_ios[write]);
+	atomic_long_add((long)(bytes >> SECTOR_SHIFT), &bdev->bd_sectors_done[write]);
+	count_vm_events(write ? PGPGOUT : PGPGIN, (long)(bytes >> 10));	/* KiB, as they are shown */
 }
-
-#ifndef RELEASE
-static void let_go(struct pause_point *p);
-DEFINE_PAUSE_HOLD(hold_read, "disk_read_done", let_go);
-DEFINE_PAUSE_HOLD(hold_write, "disk_write_done", let_go);
-DEFINE_PAUSE_HOLD(hold_flush, "disk_flush_done", let_go);
-static LIST_HEAD(held_bios);		/* held_lock */
-static DEFINE_SPINLOCK(held_lock);
-
-static struct pause_point *hold_of(const struct bio *bio)
-{
-	return bio->bi_op == REQ_OP_READ ? &hold_read : bio->bi_op == REQ_OP_WRITE ? &hold_write : &hold_flush;
-}
-
-/* The answers kept back at P go on. They are told with interrupts off, as a device would. */
-static void let_go(struct pause_point *p)
-{
-	struct bio *bio, *next;
-	unsigned long flags;
-	LIST_HEAD(go);
-
-	spin_lock_irqsave(&held_lock, flags);
-	list_for_each_entry_safe(bio, next, &held_bios, bi_list) {
-		if (hold_of(bio) != p)
-			continue;
-		list_del(&bio->bi_list);
-		list_add_tail(&bio->bi_list, &go);
-		pause_hold_gone(p, 1);
-	}
-	spin_unlock_irqrestore(&held_lock, flags);
-	local_irq_save(flags);
-	list_for_each_entry_safe(bio, next, &go, bi_list)
-		tell_owner(bio);
-	local_irq_restore(flags);
-}
-
-/* A test wants the answer to BIO to come late. Not of a synchronous disk: its users rely on the answer. */
-static bool keep_back(struct bio *bio)
-{
-	struct pause_point *p = hold_of(bio);
-	unsigned long flags;
-	bool keep;
-
-	if (likely(!READ_ONCE(p->armed)) || bio->bi_bdev->bd_synchronous)
-		return false;
-	spin_lock_irqsave(&held_lock, flags);
-	keep = pause_hold(p);
-	if (keep)
-		list_add_tail(&bio->bi_list, &held_bios);
-	spin_unlock_irqrestore(&held_lock, flags);
-	return keep;
-}
-#else
-static bool keep_back(struct bio *bio)
-{
-	return false;
-}
-#endif
 
 static void count_start(struct block_device *bdev)
 {
@@ -203,26 +152,105 @@ static void count_start(struct block_device *bdev)
 	while (now > max && cmpxchg(&bdev->bd_max_in_flight, max, now) != max);
 }
 
-void submit_bio(struct bio *bio)
+/* BIO goes to its disk, or back at once. */
+static void start_bio(struct bio *bio)
 {
 	struct block_device *bdev = bio->bi_bdev;
 
-	bio->bi_idx = 0;
 	count_start(bdev);
 	if (!bio_possible(bdev, bio) || fail_request(bio)) {
 		bio_endio(bio, -EIO);
 		return;
 	}
-	/* Linux counts half KiB when they start, and shows KiB. */
-	if (bio->bi_op != REQ_OP_FLUSH)
-		count_vm_events(bio->bi_op == REQ_OP_READ ? PGPGIN : PGPGOUT, bio_bytes(bio) >> 10);
+	count_bio(bdev, bio);
 	bdev->bd_submit(bdev, bio);
+}
+
+static void tell_owner(struct bio *bio)
+{
+	atomic_dec(&bio->bi_bdev->bd_in_flight);
+	bio->bi_end_io(bio);	/* BIO may be gone now */
+}
+
+/* ---- Requests kept back before they start, or when they are done, until a test lets them go ---- */
+
+#ifndef RELEASE
+static void let_start(struct pause_point *p);
+static void let_end(struct pause_point *p);
+DEFINE_PAUSE_HOLD(hold_read, "disk_read", let_start);
+DEFINE_PAUSE_HOLD(hold_write, "disk_write", let_start);
+DEFINE_PAUSE_HOLD(hold_read_done, "disk_read_done", let_end);
+DEFINE_PAUSE_HOLD(hold_write_done, "disk_write_done", let_end);
+static LIST_HEAD(held_start);		/* held_lock */
+static LIST_HEAD(held_end);		/* held_lock */
+static DEFINE_SPINLOCK(held_lock);
+
+static struct pause_point *hold_of(const struct bio *bio, bool done)
+{
+	if (bio->bi_op == REQ_OP_READ)
+		return done ? &hold_read_done : &hold_read;
+	return done ? &hold_write_done : &hold_write;
+}
+
+/* Those of HELD that were kept at P go on with FN. Interrupts are off, as for a device's. */
+static void let_go(struct pause_point *p, struct list_head *held, bool done, void (*fn)(struct bio *bio))
+{
+	struct bio *bio, *next;
+	unsigned long flags;
+	LIST_HEAD(go);
+
+	spin_lock_irqsave(&held_lock, flags);
+	list_for_each_entry_safe(bio, next, held, bi_list) {
+		if (hold_of(bio, done) != p)
+			continue;
+		list_del(&bio->bi_list);
+		list_add_tail(&bio->bi_list, &go);
+		pause_hold_gone(p, 1);
+	}
+	spin_unlock_irqrestore(&held_lock, flags);
+	local_irq_save(flags);
+	list_for_each_entry_safe(bio, next, &go, bi_list)
+		fn(bio);
+	local_irq_restore(flags);
+}
+
+static void let_start(struct pause_point *p) { let_go(p, &held_start, false, start_bio); }
+static void let_end(struct pause_point *p)   { let_go(p, &held_end, true, tell_owner); }
+
+/* A test keeps BIO. Not of a synchronous disk, whose users rely on the answer; nor a flush. */
+static bool keep_back(struct bio *bio, bool done)
+{
+	struct pause_point *p = hold_of(bio, done);
+	unsigned long flags;
+	bool keep;
+
+	if (likely(!READ_ONCE(p->armed)) || bio->bi_bdev->bd_synchronous || bio->bi_op == REQ_OP_FLUSH)
+		return false;
+	spin_lock_irqsave(&held_lock, flags);
+	keep = pause_hold(p);
+	if (keep)
+		list_add_tail(&bio->bi_list, done ? &held_end : &held_start);
+	spin_unlock_irqrestore(&held_lock, flags);
+	return keep;
+}
+#else
+static bool keep_back(struct bio *bio, bool done)
+{
+	return false;
+}
+#endif
+
+void submit_bio(struct bio *bio)
+{
+	bio->bi_idx = 0;
+	if (!keep_back(bio, false))
+		start_bio(bio);
 }
 
 void bio_endio(struct bio *bio, int status)
 {
 	bio->bi_status = status;
-	if (!keep_back(bio))
+	if (!keep_back(bio, true))
 		tell_owner(bio);
 }
 

@@ -3,8 +3,9 @@
  *
  *	ramdisk=64M ──> pages[0 .. 16383], as large blocks as there are ──> memcpy
  *
- * A request is done when submit_bio returns, so what is measured with this disk does not depend on a device or an
- * interrupt. All its memory is taken at once and stays taken: swapping to it frees some, and can need none.
+ * A request is done when submit_bio returns, so what is measured with this disk does not depend on a device
+ * or an interrupt. All its memory is taken at once and stays taken: swapping to it frees some, and can need
+ * none.
  *
  * Not here: more than one. Linux: drivers/block/brd.c, which allocates a page when it is first written.
  */
@@ -18,10 +19,11 @@
 #define CHUNK_ORDER 9
 
 static unsigned long ramdisk_pages;	/* wanted */
-static char **pages;			/* each page's address: two neighbours need not be neighbours in memory */
+static char **pages;			/* each page's address */
 
 static struct block_device ram0 = {
-	.bd_name = "ram0", .bd_dev = MKDEV(RAMDISK_MAJOR, 0), .bd_logical_block = SECTOR_SIZE, .bd_synchronous = true,
+	.bd_name = "ram0", .bd_dev = MKDEV(RAMDISK_MAJOR, 0), .bd_logical_block = SECTOR_SIZE,
+	.bd_synchronous = true,
 };
 
 static int ramdisk_param(char *value)
@@ -69,7 +71,8 @@ static void ramdisk_submit(struct block_device *bdev, struct bio *bio)
 	for (unsigned int i = 0; bio->bi_op != REQ_OP_FLUSH && i < bio->bi_vcnt; i++) {
 		const struct bio_vec *bv = &bio->bi_io_vec[i];
 
-		copy((char *)page_address(bv->bv_page) + bv->bv_offset, pos, bv->bv_len, bio->bi_op == REQ_OP_WRITE);
+		copy((char *)page_address(bv->bv_page) + bv->bv_offset, pos, bv->bv_len,
+		     bio->bi_op == REQ_OP_WRITE);
 		pos += bv->bv_len;
 	}
 	bio_endio(bio, 0);

@@ -1,8 +1,9 @@
 /*
- * kernel/block/virtio.h - a virtio device on PCI with one queue, as version 1.2 of the specification describes it
- * (virtio_pci.c). Section numbers in the sources are its.
+ * kernel/block/virtio.h - a virtio device on PCI with one queue, as version 1.2 of the specification
+ * describes it (virtio_pci.c). Section numbers in the sources are its.
  *
- *	driver: table of buffers ──> desc[i] ──> avail ring, idx++ ──> notify ──> device ... used ring, idx++ ──> interrupt
+ *	driver: buffers ──> desc[i] ──> avail ring, idx++ ──> notify
+ *	device: ... done ──> used ring, idx++ ──> interrupt
  *
  * All memory is little-endian, as this machine is.
  */
@@ -55,12 +56,16 @@ struct virtio_device {
 int virtio_pci_start(struct virtio_device *v, const struct pci_dev *d);
 /* Agree on those of the features WANTED that the device has. 0; -ENODEV: it lacks one of REQUIRED. */
 int virtio_negotiate(struct virtio_device *v, u64 wanted, u64 required);
-static inline bool virtio_has_feature(const struct virtio_device *v, unsigned int bit) { return v->features >> bit & 1; }
+static inline bool virtio_has_feature(const struct virtio_device *v, unsigned int bit)
+{
+	return v->features >> bit & 1;
+}
 /*
- * Make Q queue 0 of V. HANDLER(ARG) will be called in interrupt context, or Q->polled says that nobody calls. 0; -ENODEV;
- * -ENOMEM. May sleep.
+ * Make Q queue 0 of V. HANDLER(ARG) will be called in interrupt context, or Q->polled says that nobody calls.
+ * 0; -ENODEV; -ENOMEM. May sleep.
  */
-int virtio_setup_queue(struct virtio_device *v, struct virtqueue *q, void (*handler)(void *), void *arg, const char *name);
+int virtio_setup_queue(struct virtio_device *v, struct virtqueue *q, void (*handler)(void *), void *arg,
+		       const char *name);
 /* From now on the device works; or never (FAILED). */
 void virtio_driver_ok(struct virtio_device *v);
 void virtio_failed(struct virtio_device *v);

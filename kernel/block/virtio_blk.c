@@ -1,16 +1,16 @@
 /*
  * kernel/block/virtio_blk.c - disks of a virtual machine: /dev/vda, vdb, ...
  *
- *	submit_bio ── a free slot? ── yes ──> slot: header, pieces, status in one indirect table ──> ring
+ *	submit_bio ── a free slot? ── yes ──> header, pieces, status in one indirect table ──> ring
  *	                  └── no ──> waiting list ──────────────────────────────^
  *	interrupt (or the polling thread) ──> used ring ──> slots free, waiting ones started ──> bio_endio
  *
- * A slot has all that a request needs and was allocated when the disk was found, so the way to the disk needs no memory
- * (RCL-26). Slot N is descriptor N of the ring. A bio with more pieces than a slot has room for goes in several parts,
- * one after the other.
+ * A slot has all that a request needs and was allocated when the disk was found, so the way to the disk needs
+ * no memory (RCL-26). Slot N is descriptor N of the ring. A bio with more pieces than a slot has room for
+ * goes in several parts, one after the other.
  *
- * Not here: several queues, devices without indirect descriptors, discard, resizing. Section numbers: virtio 1.2. Linux:
- * drivers/block/virtio_blk.c.
+ * Not here: several queues, devices without indirect descriptors, discard, resizing. Section numbers: virtio
+ * 1.2. Linux: drivers/block/virtio_blk.c.
  */
 #include "arch-x86_64/io.h"
 #include "kernel/block/internal.h"
@@ -27,9 +27,9 @@
 #define MAX_DISKS	 26
 
 /* 5.2.3: feature bits. */
-enum { BLK_F_RO = 5, BLK_F_BLK_SIZE = 6, BLK_F_FLUSH = 9 };
+enum { BLK_F_SEG_MAX = 2, BLK_F_RO = 5, BLK_F_BLK_SIZE = 6, BLK_F_FLUSH = 9 };
 /* 5.2.4: the configuration. */
-enum { CONFIG_CAPACITY = 0, CONFIG_BLK_SIZE = 20 };
+enum { CONFIG_CAPACITY = 0, CONFIG_SEG_MAX = 12, CONFIG_BLK_SIZE = 20 };
 /* 5.2.6: requests. */
 enum { BLK_T_IN = 0, BLK_T_OUT = 1, BLK_T_FLUSH = 4 };
 enum { BLK_S_OK = 0, BLK_S_IOERR = 1, BLK_S_UNSUPP = 2 };
@@ -55,6 +55,7 @@ struct virtio_blk {
 	spinlock_t vblk_lock;
 	char *slots;			/* their contents: vblk_lock */
 	unsigned int nr_slots;		/* c */
+	unsigned int max_pieces;	/* c: that one request may have */
 	unsigned int free[MAX_SLOTS], nr_free;	/* vblk_lock: a stack of free ones */
 	struct list_head waiting;	/* vblk_lock: bios for which there was no slot */
 	wait_queue_head_t poll_wait;	/* only if the queue is polled */
@@ -84,22 +85,24 @@ static u64 next_sector(const struct bio *bio)
 	return bio->bi_sector + (bytes >> SECTOR_SHIFT);
 }
 
-/* The table for the next pieces of BIO, which are counted as done. Entries. */
-static unsigned int fill_table(struct slot *s, struct bio *bio)
+/* The table for the next pieces of BIO, at most MAX, which are counted as done. Entries. */
+static unsigned int fill_table(struct slot *s, struct bio *bio, unsigned int max)
 {
+	static const u32 types[] = {
+		[REQ_OP_READ] = BLK_T_IN, [REQ_OP_WRITE] = BLK_T_OUT, [REQ_OP_FLUSH] = BLK_T_FLUSH };
 	u16 write = bio->bi_op == REQ_OP_READ ? VIRTQ_DESC_F_WRITE : 0;
 	unsigned int n = 0;
 
-	s->header.type = bio->bi_op == REQ_OP_READ ? BLK_T_IN : bio->bi_op == REQ_OP_WRITE ? BLK_T_OUT : BLK_T_FLUSH;
+	s->header.type = types[bio->bi_op];
 	s->header.reserved = 0;
 	s->header.sector = bio->bi_op == REQ_OP_FLUSH ? 0 : next_sector(bio);
 	set_desc(&s->table[n], __pa(&s->header), sizeof(s->header), VIRTQ_DESC_F_NEXT, 1);
 	n++;
-	for (; bio->bi_idx < bio->bi_vcnt && n <= SLOT_PIECES; bio->bi_idx++, n++) {
+	for (; bio->bi_idx < bio->bi_vcnt && n <= max; bio->bi_idx++, n++) {
 		const struct bio_vec *bv = &bio->bi_io_vec[bio->bi_idx];
 
-		set_desc(&s->table[n], page_to_phys(bv->bv_page) + bv->bv_offset, bv->bv_len, write | VIRTQ_DESC_F_NEXT,
-			 (u16)(n + 1));
+		set_desc(&s->table[n], page_to_phys(bv->bv_page) + bv->bv_offset, bv->bv_len,
+			 write | VIRTQ_DESC_F_NEXT, (u16)(n + 1));
 	}
 	s->status = BLK_S_IOERR;
 	set_desc(&s->table[n], __pa(&s->status), 1, VIRTQ_DESC_F_WRITE, 0);
@@ -113,8 +116,9 @@ static void start(struct virtio_blk *vb, struct bio *bio)
 	struct slot *s = slot_of(vb, id);
 
 	s->bio = bio;
-	entries = fill_table(s, bio);
-	set_desc(&vb->q.desc[id], __pa(s->table), (u32)(entries * sizeof(s->table[0])), VIRTQ_DESC_F_INDIRECT, 0);
+	entries = fill_table(s, bio, vb->max_pieces);
+	set_desc(&vb->q.desc[id], __pa(s->table), (u32)(entries * sizeof(s->table[0])),
+		 VIRTQ_DESC_F_INDIRECT, 0);
 	virtqueue_offer(&vb->q, id);
 }
 
@@ -169,7 +173,8 @@ static void reap(struct virtio_blk *vb)
 		if ((unsigned int)id < vb->nr_slots && slot_of(vb, (unsigned int)id)->bio)
 			end_slot(vb, (unsigned int)id, &done);
 		else
-			pr_err("%s: the device returned request %d, which it does not have\n", vb->bdev.bd_name, id);
+			pr_err("%s: the device returned request %d, which it does not have\n",
+			       vb->bdev.bd_name, id);
 	}
 	if (vb->nr_free && !list_empty(&vb->waiting)) {
 		do {
@@ -195,8 +200,8 @@ static bool busy(struct virtio_blk *vb)
 }
 
 /*
- * In place of the interrupt: look as long as there is something to wait for, without a pause at first (most requests
- * take less than a tick), later once a tick.
+ * In place of the interrupt: look as long as there is something to wait for, without a pause at first (most
+ * requests take less than a tick), later once a tick.
  */
 static int poll_thread(void *arg)
 {
@@ -231,7 +236,11 @@ static int alloc_slots(struct virtio_blk *vb)
 	vb->nr_slots = min_t(unsigned int, MAX_SLOTS, vb->q.size);
 	for (unsigned int i = 0; i < vb->nr_slots; i++)
 		vb->free[vb->nr_free++] = i;
-	return 0;
+	/* 2.7.5.3.1: a chain is never longer than the queue; header and status are part of it. */
+	vb->max_pieces = min_t(unsigned int, SLOT_PIECES, vb->q.size - 2);
+	if (virtio_has_feature(&vb->v, BLK_F_SEG_MAX))
+		vb->max_pieces = min(vb->max_pieces, readl(vb->v.config + CONFIG_SEG_MAX));
+	return vb->q.size > 2 && vb->max_pieces ? 0 : -EINVAL;
 }
 
 /* What the device says of itself (5.2.4). 0 or -EINVAL. */
@@ -260,8 +269,8 @@ static int virtio_blk_setup(struct virtio_blk *vb, const struct pci_dev *d)
 	bdev->bd_submit = virtio_blk_submit;
 	bdev->bd_driver = vb;
 	if (!err)
-		err = virtio_negotiate(&vb->v, BIT(BLK_F_RO) | BIT(BLK_F_BLK_SIZE) | BIT(BLK_F_FLUSH),
-				       BIT(VIRTIO_F_INDIRECT_DESC));
+		err = virtio_negotiate(&vb->v, BIT(BLK_F_SEG_MAX) | BIT(BLK_F_RO) | BIT(BLK_F_BLK_SIZE) |
+				       BIT(BLK_F_FLUSH), BIT(VIRTIO_F_INDIRECT_DESC));
 	if (!err)
 		err = read_config(vb);
 	if (!err)

@@ -1,11 +1,13 @@
 /*
- * kernel/block/virtio_pci.c - finding a virtio device's registers, agreeing on features, and the ring of one queue.
+ * kernel/block/virtio_pci.c - finding a virtio device's registers, agreeing on features, and the ring of one
+ * queue.
  *
- *	capabilities ──> BARs mapped ──> reset, ACKNOWLEDGE, DRIVER ──> features, FEATURES_OK ──> queue 0 ──> DRIVER_OK
+ *	capabilities ──> BARs mapped ──> reset, ACKNOWLEDGE, DRIVER ──> features, FEATURES_OK ──┐
+ *	                                                                 DRIVER_OK <── queue 0 <┘
  *
- * Only the modern interface, which transitional devices offer as well. MSI-X if there is a table, else the driver polls:
- * the old interrupt lines would need the firmware's routing tables. Linux: drivers/virtio/virtio_pci_modern.c,
- * virtio_ring.c.
+ * Only the modern interface, which transitional devices offer as well. MSI-X if there is a table, else the
+ * driver polls: the old interrupt lines would need the firmware's routing tables. Linux:
+ * drivers/virtio/virtio_pci_modern.c, virtio_ring.c.
  */
 #include "kernel/block/virtio.h"
 #include "arch-x86_64/apic.h"
@@ -20,9 +22,9 @@ enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4 };
 
 /* 4.1.4.3: the common configuration. */
 enum {
-	DEVICE_FEATURE_SELECT = 0, DEVICE_FEATURE = 4, DRIVER_FEATURE_SELECT = 8, DRIVER_FEATURE = 12, MSIX_CONFIG = 16,
-	DEVICE_STATUS = 20, QUEUE_SELECT = 22, QUEUE_SIZE = 24, QUEUE_MSIX_VECTOR = 26, QUEUE_ENABLE = 28,
-	QUEUE_NOTIFY_OFF = 30, QUEUE_DESC = 32, QUEUE_DRIVER = 40, QUEUE_DEVICE = 48, COMMON_SIZE = 56,
+	DEVICE_FEATURE_SELECT = 0, DEVICE_FEATURE = 4, DRIVER_FEATURE_SELECT = 8, DRIVER_FEATURE = 12,
+	MSIX_CONFIG = 16, DEVICE_STATUS = 20, QUEUE_SELECT = 22, QUEUE_SIZE = 24, QUEUE_MSIX_VECTOR = 26,
+	QUEUE_ENABLE = 28, QUEUE_NOTIFY_OFF = 30, QUEUE_DESC = 32, QUEUE_DRIVER = 40, QUEUE_DEVICE = 48,
 };
 #define NO_VECTOR 0xffff
 
@@ -31,7 +33,10 @@ enum { S_ACKNOWLEDGE = 1, S_DRIVER = 2, S_DRIVER_OK = 4, S_FEATURES_OK = 8, S_FA
 
 /* ---- Registers ---- */
 
-/* The first capability of kind TYPE (4.1.4), its registers mapped; *CAP its place in configuration space. NULL: none. */
+/*
+ * The first capability of kind TYPE (4.1.4), its registers mapped; *CAP its place in configuration space.
+ * NULL: none.
+ */
 static char *map_block(const struct pci_dev *d, u8 type, u8 *cap)
 {
 	for (*cap = 0; (*cap = pci_find_cap(d, PCI_CAP_ID_VENDOR, *cap)) != 0; ) {
@@ -141,7 +146,8 @@ static bool use_msix(struct virtio_device *v, void (*handler)(void *), void *arg
 	return readw(v->common + QUEUE_MSIX_VECTOR) == 0;
 }
 
-int virtio_setup_queue(struct virtio_device *v, struct virtqueue *q, void (*handler)(void *), void *arg, const char *name)
+int virtio_setup_queue(struct virtio_device *v, struct virtqueue *q, void (*handler)(void *), void *arg,
+		       const char *name)
 {
 	int err;
 

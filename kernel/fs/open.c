@@ -28,7 +28,7 @@ struct file *alloc_file(int flags)
 	if (!f)
 		return ERR_PTR(-ENOMEM);
 	atomic_set(&f->f_count, 1);
-	f->f_flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+	f->f_flags = flags & ~(O_CREAT | O_NOCTTY | O_TRUNC | O_CLOEXEC);
 	f->f_mode = (flags + 1) & (FMODE_READ | FMODE_WRITE);
 	f->f_op = &empty_fops;
 	mutex_init(&f->f_pos_lock);
@@ -149,6 +149,7 @@ int vfs_open(struct file *f, const struct path *p)
 		path_put(p);
 		return err;
 	}
+	f->f_flags &= ~O_EXCL;	/* of a disk's node: its open method has seen it */
 	if (f->f_op->llseek)
 		f->f_mode |= FMODE_LSEEK;
 	if (p->dentry->d_flags & DCACHE_DNAME)

@@ -16,6 +16,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/locking/internal.h"
 #include "kernel/locking/mutex.h"
+#include "mm/gfp.h"
 
 #ifndef RELEASE
 #define DEMO_CLASS(var, str, k) static struct lock_class var = { .name = str, .kind = k }
@@ -27,11 +28,16 @@ DEMO_CLASS(attribute_class, "attribute(demo)", LOCK_MUTEX);
 DEMO_CLASS(mmap_class, "mmap(demo)", LOCK_RWSEM);
 DEMO_CLASS(a_class, "a(demo)", LOCK_SPIN);
 DEMO_CLASS(b_class, "b(demo)", LOCK_SPIN);
-/* The end of a class's name is what lock_order.h goes by: this one has the level of the real owner lock. */
+/* The end of a class's name is what lock_order.h goes by: these have the level of the real locks. */
 DEMO_CLASS(owner_class, "demo_owner_lock", LOCK_SPIN);
+DEMO_CLASS(anon_vma_class, "demo_anon_vma", LOCK_RWSEM);
+DEMO_CLASS(mmap_level_class, "demo_mmap_lock", LOCK_RWSEM);
+DEMO_CLASS(folio_level_class, "demo_folio_lock", LOCK_OTHER);
 DEMO_MUTEX(hotplug, hotplug_class);
 DEMO_MUTEX(attribute, attribute_class);
 static struct rw_semaphore mmap_demo = __SLEEPLOCK_INIT(mmap_demo, &mmap_class);
+static struct rw_semaphore anon_vma_demo = __SLEEPLOCK_INIT(anon_vma_demo, &anon_vma_class);
+static struct rw_semaphore mmap_level_demo = __SLEEPLOCK_INIT(mmap_level_demo, &mmap_level_class);
 DEMO_SPIN(a, a_class);
 DEMO_SPIN(a2, a_class);
 DEMO_SPIN(b, b_class);
@@ -202,6 +208,55 @@ static void demo_trylock(void)
 	spin_unlock(&b);
 }
 
+/* RCL-12, T-RCL-7: where nobody may ask for memory that has to be reclaimed first. */
+static void demo_reclaim_rmap(void)
+{
+	down_write(&anon_vma_demo);
+	might_alloc(GFP_KERNEL);
+	up_write(&anon_vma_demo);
+}
+
+static void demo_reclaim_spin(void)
+{
+	spin_lock(&a);
+	might_alloc(GFP_KERNEL);
+	spin_unlock(&a);
+}
+
+static bool reclaim_demo_ran;
+
+static void reclaim_demo_fn(struct hrtimer *t)
+{
+	might_alloc(GFP_KERNEL);
+	WRITE_ONCE(reclaim_demo_ran, true);
+}
+
+static void demo_reclaim_irq(void)
+{
+	struct hrtimer timer;
+
+	reclaim_demo_ran = false;
+	hrtimer_init(&timer, reclaim_demo_fn);
+	preempt_disable();	/* the handler must hit this task, as above */
+	hrtimer_start(&timer, ktime_get());
+	while (!READ_ONCE(reclaim_demo_ran))
+		cpu_relax();
+	preempt_enable();
+	hrtimer_cancel(&timer);
+}
+
+/* Reclaim takes no mmap lock, and folio locks only by trylock: under both it may be waited for. */
+static void demo_reclaim_folio(void)
+{
+	unsigned long ip = (unsigned long)__builtin_return_address(0);
+
+	down_write(&mmap_level_demo);
+	lock_acquire(&folio_level_class, &folio_level_class, 0, false, false, ip);
+	might_alloc(GFP_KERNEL);
+	lock_release(&folio_level_class, &folio_level_class);
+	up_write(&mmap_level_demo);
+}
+
 #define MAX_WORDS 6
 static const struct demo {
 	const char *name;
@@ -226,6 +281,10 @@ static const struct demo {
 		{ "must be innermost (MMID-4)", "takes a(demo) with demo_owner_lock held",
 		  "demo_owner_inner+" } },
 	{ "owner-irq", demo_owner_irq, { "interrupt handler", "takes demo_owner_lock", "owner_demo_fn+" } },
+	{ "reclaim-rmap", demo_reclaim_rmap, { "takes fs_reclaim with demo_anon_vma held", "demo_reclaim_rmap+" } },
+	{ "reclaim-spin", demo_reclaim_spin, { "atomic", "alloc_slow.c", "#0 a(demo)" } },
+	{ "reclaim-irq", demo_reclaim_irq, { "atomic", "alloc_slow.c", "reclaim_demo_fn+" } },
+	{ "reclaim-folio", demo_reclaim_folio, { NULL } },
 	{ "nesting", demo_nesting, { NULL } },
 	{ "trylock", demo_trylock, { NULL } },
 };
@@ -241,6 +300,9 @@ static void forget_demo_classes(void)
 	lockdep_forget(&a_class);
 	lockdep_forget(&b_class);
 	lockdep_forget(&owner_class);
+	lockdep_forget(&anon_vma_class);
+	lockdep_forget(&mmap_level_class);
+	lockdep_forget(&folio_level_class);
 }
 
 /* Was exactly that reported which D demonstrates? */
@@ -309,7 +371,7 @@ bool lockdep_run_demo(const char *name, bool print)
 
 const char lockdep_demo_names[] =
 	" inversion cycle sleep irq irq-chain recursion read-twice unheld leak owner-inner owner-irq"
-	" nesting trylock";
+	" reclaim-rmap reclaim-spin reclaim-irq reclaim-folio nesting trylock";
 
 int lockdep_selftest(void)
 {

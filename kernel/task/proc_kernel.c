@@ -4,6 +4,7 @@
  *
  * Linux: fs/proc/{stat,uptime,loadavg,version,cmdline,interrupts}.c, kernel/sysctl.c.
  */
+#include "arch-x86_64/apic.h"
 #include "arch-x86_64/processor.h"
 #include "arch-x86_64/setup.h"
 #include "arch-x86_64/smp.h"
@@ -160,7 +161,8 @@ static int interrupts_show(struct seq_file *m, void *data)
 	for_each_online_cpu(cpu)
 		seq_printf(m, "       CPU%-4d", cpu);
 	seq_putc(m, '\n');
-	for (int irq = 0; irq < NR_ISA_IRQS; irq++) {
+	for (int irq = 0; irq < NR_IRQS; irq++) {
+		const char *name = irq_name(irq);
 		u64 sum = 0;
 
 		for_each_online_cpu(cpu)
@@ -170,7 +172,7 @@ static int interrupts_show(struct seq_file *m, void *data)
 		seq_printf(m, "%3d:", irq);
 		for_each_online_cpu(cpu)
 			seq_printf(m, " %10llu", (unsigned long long)irq_count(irq, cpu));
-		seq_puts(m, "  IO-APIC\n");
+		seq_printf(m, "  %s %s\n", irq < NR_ISA_IRQS ? "IO-APIC " : "PCI-MSIX", name ? name : "");
 	}
 	return 0;
 }

@@ -125,8 +125,8 @@ static void show_point(struct seq_file *m, const struct pause_point *first)
 		parked += READ_ONCE(p->parked);
 		hits += READ_ONCE(p->hits);
 	}
-	seq_printf(m, "%s kind=%s armed=%d parked=%d hits=%ld pid=%d\n", first->name, first->let_go ? "hold" : first->spin ? "spin" : "sleep",
-		   armed, parked, hits, READ_ONCE(first->pid));
+	seq_printf(m, "%s kind=%s armed=%d parked=%d hits=%ld pid=%d\n", first->name,
+		   first->let_go ? "hold" : first->spin ? "spin" : "sleep", armed, parked, hits, READ_ONCE(first->pid));
 }
 
 static int pause_show(struct seq_file *m, void *data)

@@ -4,7 +4,7 @@
  *
  *	pause_point("wp_copy_allocated");	sleeps there while armed; no spinlock held, interrupts on
  *	pause_spin("gup_fast_b1");		spins with interrupts as they are, bounded; needs a second CPU
- *	DEFINE_PAUSE_HOLD(p, "disk_read_done", let_go);	no thread but a thing is parked, by its owner: the answer of a disk
+ *	DEFINE_PAUSE_HOLD(p, "disk_read", let_go);	no thread is parked but a thing, by its owner
  *
  * Each use defines a static object in section .pause_points, so the file lists all of them. Disarmed it costs one
  * load and a branch. RELEASE: nothing. A killed thread leaves a sleeping pause point; one
@@ -35,10 +35,12 @@ void __pause_here(struct pause_point *p);
 		__pause_here(&__pp);								\
 } while (0)
 #define DEFINE_PAUSE_HOLD(var, n, fn) \
-	static struct pause_point var __section(".pause_points") __used __aligned(8) = { .name = (n), .let_go = (fn) }
+	static struct pause_point var __section(".pause_points") __used __aligned(8) =	\
+		{ .name = (n), .let_go = (fn) }
 /*
- * Something has come to P: true, it is to be kept until LET_GO is called, which says how many it was. A process given
- * when P was armed is not looked at. => the lock under which LET_GO empties the list; any context
+ * Something has come to P: true, it is to be kept until LET_GO is called, which says how many it was. A
+ * process given when P was armed is not looked at.
+ * => the lock under which LET_GO empties the list; any context
  */
 bool pause_hold(struct pause_point *p);
 void pause_hold_gone(struct pause_point *p, int nr);

@@ -325,7 +325,7 @@ static bool ktap_can_check(void) { return access(KTAP_CONTROLS "check", R_OK) ==
 static int ktap_check_memory(int number)
 {
 	static const char *const reset[][2] = {
-		{ "pause", "disarm" }, { "fail", "off" }, { "variant", "none" }, { "corrupt", "undo" },
+		{ "pause", "disarm" }, { "fail", "off" }, { "variant", "none" }, { "corrupt", "undo" }, { "alloc", "free" },
 	};
 	bool ok = false;
 	char *text = NULL;

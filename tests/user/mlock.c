@@ -6,12 +6,9 @@
  * memory. Marks go through per-CPU batches; settle() empties them.
  */
 #include "tests/user/large.h"
+#include "tests/user/swaparea.h"
 #include <sys/prctl.h>
 
-#ifndef MADV_COLD
-#define MADV_COLD	20
-#define MADV_PAGEOUT	21
-#endif
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
@@ -385,6 +382,119 @@ HELPER(locked_here)
 	return locked_kb() || is_present(p);
 }
 
+/* ---- Reclaim, T-MLK-2 ---- */
+
+/* Put every folio of [P, P + N) through reclaim; how many lines say VERDICT. */
+static int scan(const char *p, size_t n, const char *verdict)
+{
+	char words[40];
+	int lines = 0;
+	EXPECT_EQ(control("force", "scan %d 0x%lx 0x%lx", (int)getpid(), (unsigned long)p, (unsigned long)(p + n)), 0);
+	snprintf(words, sizeof(words), "verdict=%s ", verdict);
+	for (char *at = ktap_read(QUIRE_DIR "force"); at && (at = strstr(at, words)); at++)
+		lines++;
+	return lines;
+}
+static const char *area;	/* what is swapped to in this case */
+static void need_scan(void)
+{
+	char *text = ktap_read(QUIRE_DIR "force");
+	if (!text || !strstr(text, "scan "))
+		SKIP("needs Quire's controls");
+	area = swap_on(4096);
+}
+/* Nothing keeps the pages: after a few scans none is left. */
+static void expect_all_go(const char *p, size_t n)
+{
+	for (int i = 0; i < 4; i++)
+		scan(p, n, "freed");
+	EXPECT_TRUE(ktap_until((scan(p, n, "freed"), pages_in_core(p, (int)(n / PAGE)) == 0)));
+}
+
+static void locked_pages_stay(char *p, size_t n)
+{
+	struct figures before = figures_now();
+	long kb = (long)n / 1024, out;
+	OK(mlock(p, n));
+	uint64_t *pfn = pfns(p, n);
+	out = vmstat("pswpout");
+	for (int i = 0; i < 3; i++)
+		EXPECT_GE(scan(p, n, "unevictable"), 1);
+	EXPECT_EQ(moved_pages(p, n, pfn), 0);
+	EXPECT_EQ(vmstat("pswpout"), out);
+	EXPECT_GROWN(before, kb);
+	EXPECT_EQ(locked_kb(), kb);
+	OK(munlock(p, n));
+	EXPECT_GROWN(before, 0);
+	expect_all_go(p, n);
+	EXPECT_GE(vmstat("pswpout"), out + (long)(n / PAGE));
+	EXPECT_EQ(wrong_pages(p, n, 0), 0);
+}
+
+TEST_KINDS(reclaim_leaves_locked_pages)
+{
+	need_scan();
+	locked_pages_stay(area_of(k), k->size);
+	swap_off(area);
+}
+
+TEST(reclaim_leaves_locked_shared_memory)
+{
+	need_scan();
+	char *p = OK(mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	fill_pages(p, 16 * PAGE);
+	locked_pages_stay(p, 16 * PAGE);
+	swap_off(area);
+}
+
+TEST(reclaim_leaves_what_was_touched_after_onfault)
+{
+	need_scan();
+	char *p = anon(16 * PAGE);
+	OK(mlock2_call(p, 16 * PAGE, ONFAULT));
+	fill_pages(p, 8 * PAGE);
+	uint64_t *pfn = pfns(p, 16 * PAGE);
+	EXPECT_EQ(scan(p, 16 * PAGE, "unevictable"), 8);
+	EXPECT_EQ(moved_pages(p, 16 * PAGE, pfn), 0);
+	OK(munlock(p, 16 * PAGE));
+	expect_all_go(p, 16 * PAGE);
+	EXPECT_EQ(wrong_pages(p, 8 * PAGE, 0), 0);
+	swap_off(area);
+}
+
+/* The child's copies are its own, and not locked: T-MLK-5. */
+TEST(a_childs_copies_of_locked_memory_go)
+{
+	need_scan();
+	char *p = anon(8 * PAGE);
+	OK(mlock(p, 8 * PAGE));
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		fill_pages(p, 8 * PAGE);
+		expect_all_go(p, 8 * PAGE);
+		EXPECT_EQ(wrong_pages(p, 8 * PAGE, 0), 0);
+		ktap_exit();
+	}
+	EXPECT_CHILD(pid);
+	EXPECT_EQ(pages_in_core(p, 8), 8);
+	swap_off(area);
+}
+
+/* Swapped-out memory that is locked comes back, marked. */
+TEST(locking_brings_pages_back)
+{
+	need_scan();
+	struct figures before = figures_now();
+	char *p = anon(16 * PAGE);
+	fill_pages(p, 16 * PAGE);
+	expect_all_go(p, 16 * PAGE);
+	OK(mlock(p, 16 * PAGE));
+	EXPECT_EQ(pages_in_core(p, 16), 16);
+	EXPECT_GROWN(before, 64);
+	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
+	swap_off(area);
+}
+
 /* ---- Shared memory, T-MLK-4 ---- */
 
 TEST(a_page_stays_until_the_last_locker_lets_go)
@@ -510,6 +620,25 @@ TEST(a_part_is_no_reason_to_mark_the_whole)
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 	OK(munlock(p, HUGE));
 	EXPECT_GROWN(before, 0);
+}
+
+TEST(a_locked_part_of_a_large_folio_is_safe)
+{
+	need_scan();
+	struct figures before = figures_now();
+	char *p = large_area(HUGE, HUGE_ORDER), *locked = p + 50 * PAGE;
+	OK(mlock(locked, 100 * PAGE));
+	uint64_t *pfn = pfns(locked, 100 * PAGE);
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(scan(p, HUGE, "unevictable"), 0);
+	EXPECT_EQ(moved_pages(locked, 100 * PAGE, pfn), 0);
+	control("../split_huge_pages", "%d,0x%lx,0x%lx", (int)getpid(), (unsigned long)p, (unsigned long)(p + HUGE));
+	expect_all_go(p, 50 * PAGE);
+	expect_all_go(p + 150 * PAGE, HUGE - 150 * PAGE);
+	EXPECT_EQ(pages_in_core(locked, 100), 100);
+	EXPECT_GROWN(before, 400);
+	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
+	swap_off(area);
 }
 
 TEST(unlocking_a_part_unmarks_the_whole)

@@ -1,0 +1,866 @@
+/*
+ * tests/user/reclaim.c - what reclaim does with single folios, in which order lists are emptied, and when kswapd runs
+ * (rules RCL-1 to RCL-28). "scan" puts one folio through reclaim's decisions and tells which of its steps decided.
+ */
+#include "tests/user/large.h"
+#include "tests/user/swaparea.h"
+#include <pthread.h>
+
+#define KPF_ACTIVE	6
+#define KPF_UNEVICTABLE	18
+#define MIB		(1ul << 20)
+
+/* ---- Helpers ---- */
+
+/* The case swaps to the scratch disk from here to its end; slow: to one that answers later, where there is one. */
+static const char *area;
+static void swap_begin(void) { area = swap_on(0); }
+static void swap_begin_slow(void)
+{
+	swap_begin();
+	int fd = open("/dev/vda", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || lseek(fd, 0, SEEK_END) < (off_t)(64 * MIB))
+		return;
+	close(fd);
+	swap_off(area);
+	area = "/dev/vda";
+	make_swap(area, disk_pages(area));
+	OK(swapon(area, 0));
+}
+static void swap_end(void) { swap_off(area); }
+
+static void need(const char *name)
+{
+	if (!have_control(name))
+		SKIP("needs Quire's controls");
+}
+
+/* A CPU that still has an entry does not set its young bit again: send it to the table. */
+static void forget_tlb(const volatile void *p, size_t n)
+{
+	OK(mprotect((void *)p, n, PROT_READ));
+	OK(mprotect((void *)p, n, PROT_READ | PROT_WRITE));
+}
+static void touch(volatile char *p, size_t n)
+{
+	forget_tlb(p, n);
+	for (size_t i = 0; i < n; i += PAGE)
+		(void)p[i];
+}
+
+struct scan { char verdict[16]; int step; long freed; };
+
+/* Reclaim looks at the folios mapped at [P, P + N) as if it had met them on an inactive list; what became of the first. */
+static struct scan scan(const volatile char *p, size_t n)
+{
+	struct scan s = { "?", -1, -1 };
+	forget_tlb(p, n);
+	EXPECT_EQ(control("force", "scan 0 0x%lx 0x%lx", (unsigned long)p, (unsigned long)(p + n)), 0);
+	char *text = ktap_read(QUIRE_DIR "force"), *at = text ? strstr(text, "\npfn=") : NULL;
+	if (at)
+		sscanf(at, "\npfn=%*s order=%*d verdict=%15s step=%d freed=%ld", s.verdict, &s.step, &s.freed);
+	return s;
+}
+#define EXPECT_SCAN(p, n, verdict_, step_) do { \
+	struct scan ktap_s = scan(p, n); \
+	EXPECT_STR(ktap_s.verdict, verdict_); \
+	EXPECT_EQ(ktap_s.step, step_); } while (0)
+/* Its first use is forgiven, once. */
+#define EXPECT_SECOND_CHANCE(p, n) EXPECT_SCAN(p, n, "keep", 4)
+
+static uint64_t flags_of(const volatile void *p) { return kpageflags(pfn_of(p)); }
+static bool is_active(const volatile void *p) { return flags_of(p) >> KPF_ACTIVE & 1; }
+
+/* What /proc/zoneinfo says of all zones together, in pages. */
+static long zone_sum(const char *field)
+{
+	long sum = 0;
+	for (char *at = ktap_read("/proc/zoneinfo"); at && (at = strstr(at, field)); at += strlen(field))
+		if (at[-1] == ' ')
+			sum += strtol(at + strlen(field), NULL, 10);
+	return sum;
+}
+static int zone_count(void)
+{
+	int n = 0;
+	for (char *at = ktap_read("/proc/zoneinfo"); at && (at = strstr(at, "  pages free")); at++)
+		n++;
+	return n;
+}
+static long free_pages(void) { return zone_sum("pages free "); }
+
+/* The process called NAME. */
+static pid_t find_task(const char *name)
+{
+	char path[40], *text;
+	for (pid_t pid = 1; pid < 300; pid++) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+		text = ktap_read(path);
+		if (text && !strncmp(text, name, strlen(name)) && text[strlen(name)] == '\n')
+			return pid;
+	}
+	return 0;
+}
+/* All controls that a case may have left on. */
+static void release_all(void)
+{
+	control("alloc", "free");
+	control("pause", "disarm");
+}
+
+/* ---- The decision table (T-RCL-1) ---- */
+
+TEST(a_page_used_once_gets_a_second_chance)
+{
+	need("force");
+	swap_begin();
+	char *p = anon(PAGE);
+	memset(p, 'x', PAGE);
+	EXPECT_SECOND_CHANCE(p, PAGE);
+	EXPECT_TRUE(has_flag(p, KPF_REFERENCED));
+	EXPECT_SCAN(p, PAGE, "freed", 10);
+	EXPECT_TRUE(is_swapped(p));
+	EXPECT_EQ(p[77], 'x');
+	swap_end();
+}
+
+TEST(a_page_used_twice_is_activated)
+{
+	need("force");
+	swap_begin();
+	char *p = anon(PAGE);
+	*p = 1;
+	EXPECT_SECOND_CHANCE(p, PAGE);
+	touch(p, PAGE);
+	uint64_t pfn = pfn_of(p);
+	long activated = vmstat("pgactivate");
+	EXPECT_SCAN(p, PAGE, "activate", 4);
+	EXPECT_GE(vmstat("pgactivate"), activated + 1);
+	EXPECT_TRUE(is_active(p));
+	EXPECT_EQ(pfn_of(p), pfn);
+	swap_end();
+}
+
+TEST(a_page_young_in_two_mappings_is_activated_at_once)
+{
+	need("force");
+	swap_begin();
+	struct turns t;
+	char *p = anon(PAGE);
+	*p = 1;
+	turns_init(&t);
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		(void)*(volatile char *)p;
+		child_done(&t);
+		child_waits(&t);
+		ktap_exit();
+	}
+	parent_waits(&t);
+	touch(p, PAGE);
+	EXPECT_SCAN(p, PAGE, "activate", 4);
+	child_go(&t);
+	EXPECT_CHILD(pid);
+	swap_end();
+}
+
+static void *write_drop_slabs(void *unused)
+{
+	EXPECT_EQ(ktap_write("/proc/sys/vm/drop_caches", "2"), 0);
+	return NULL;
+}
+
+TEST(a_locked_folio_is_left_alone)
+{
+	need("pause");
+	char *p = large_area(HUGE, HUGE_ORDER);
+	pthread_t thread;
+	OK(madvise(p + HUGE / 2, HUGE / 2, MADV_DONTNEED));
+	EXPECT_EQ(control("pause", "arm deferred_shrink %d", (int)getpid()), 0);
+	ASSERT_EQ(pthread_create(&thread, NULL, write_drop_slabs, NULL), 0);
+	ASSERT_TRUE(ktap_until(parked_at("deferred_shrink") == 1));
+	EXPECT_SCAN(p, PAGE, "keep", 1);
+	EXPECT_EQ(control("pause", "disarm deferred_shrink"), 0);
+	pthread_join(thread, NULL);
+}
+
+TEST(an_mlocked_page_is_unevictable)
+{
+	need("force");
+	swap_begin();
+	char *p = anon(PAGE);
+	*p = 1;
+	OK(mlock(p, PAGE));
+	uint64_t pfn = pfn_of(p);
+	struct scan s = scan(p, PAGE);
+	EXPECT_STR(s.verdict, "unevictable");
+	EXPECT_EQ(pfn_of(p), pfn);
+	EXPECT_TRUE(has_flag(p, KPF_UNEVICTABLE));
+	OK(munlock(p, PAGE));
+	swap_end();
+}
+
+TEST(a_pinned_page_stays)
+{
+	need("force");
+	swap_begin();
+	int fd = gup_open();
+	char *p = anon(PAGE);
+	*p = 1;
+	ASSERT_EQ(gup_pin(fd, p, PAGE, PIN_WRITE), 0);
+	uint64_t pfn = pfn_of(p);
+	EXPECT_SECOND_CHANCE(p, PAGE);
+	EXPECT_SCAN(p, PAGE, "keep", 5);
+	EXPECT_EQ(pfn_of(p), pfn);
+	gup_unpin(fd);
+	close(fd);
+	swap_end();
+}
+
+TEST(a_huge_page_that_somebody_reads_is_activated_unsplit)
+{
+	need("force");
+	swap_begin();
+	char *p = large_area(HUGE, HUGE_ORDER);
+	int fds[2];
+	hold_plainly(fds, p + 5 * PAGE, PAGE);
+	long split = vmstat("thp_split_pmd");
+	EXPECT_SECOND_CHANCE(p, HUGE);
+	EXPECT_SCAN(p, HUGE, "activate", 5);
+	EXPECT_EQ(vmstat("thp_split_pmd"), split);
+	close(fds[0]);
+	close(fds[1]);
+	swap_end();
+}
+
+static void partly_mapped_is_split(size_t hole)
+{
+	need("force");
+	swap_begin();
+	char *p = large_area(HUGE, HUGE_ORDER), *rest = p + (hole ? 0 : HUGE / 2);
+	OK(madvise(p + hole, HUGE / 2, MADV_DONTNEED));
+	OK(madvise(p, HUGE, MADV_NOHUGEPAGE));
+	long out = vmstat("pswpout"), split = vmstat("thp_split_page"), fallback = vmstat("thp_swpout_fallback");
+	EXPECT_SECOND_CHANCE(rest, PAGE);
+	(void)scan(rest, PAGE);
+	EXPECT_EQ(vmstat("thp_split_page"), split + 1);
+	EXPECT_EQ(vmstat("thp_swpout_fallback"), fallback);
+	EXPECT_EQ(pages_swapped(rest, HUGE / 2), HUGE / 2 / PAGE);
+	EXPECT_EQ(vmstat("pswpout"), out + HUGE / 2 / PAGE);
+	EXPECT_EQ(wrong_pages(rest, HUGE / 2, hole ? 0 : HUGE / 2 / PAGE), 0);
+	swap_end();
+}
+TEST(a_partly_mapped_huge_page_is_split_and_its_rest_freed) { partly_mapped_is_split(HUGE / 2); }
+TEST(a_huge_page_without_its_first_half_too) { partly_mapped_is_split(0); }
+
+TEST(without_a_slot_a_page_is_activated)
+{
+	need("force");
+	char *p = anon(PAGE);
+	*p = 1;
+	uint64_t pfn = pfn_of(p);
+	EXPECT_SECOND_CHANCE(p, PAGE);
+	EXPECT_SCAN(p, PAGE, "activate", 5);
+	EXPECT_EQ(pfn_of(p), pfn);
+}
+
+static void lazily_free(size_t n, int order)
+{
+	need("force");
+	char *p = large_area(n, order);
+	OK(madvise(p, n, MADV_FREE));
+	long freed = vmstat("pglazyfreed");
+	struct scan s = scan(p, n);
+	EXPECT_STR(s.verdict, "freed");
+	EXPECT_EQ(s.step, 9);
+	EXPECT_EQ(s.freed, (long)(n / PAGE));
+	EXPECT_EQ(vmstat("pglazyfreed"), freed + (long)(n / PAGE));
+	EXPECT_EQ(pfn_of(p), 0);
+	EXPECT_EQ(p[100], 0);
+}
+TEST(lazily_free_memory_is_discarded_4k) { lazily_free(PAGE, 0); }
+TEST(lazily_free_memory_is_discarded_64k) { lazily_free(16 * PAGE, ORDER_64K); }
+TEST(lazily_free_memory_is_discarded_2m) { lazily_free(HUGE, HUGE_ORDER); }
+
+TEST(lazily_free_memory_that_was_written_is_ordinary_again)
+{
+	need("force");
+	swap_begin();
+	char *p = anon(PAGE);
+	memset(p, 'a', PAGE);
+	OK(madvise(p, PAGE, MADV_FREE));
+	memset(p, 'b', PAGE);
+	long freed = vmstat("pglazyfreed");
+	EXPECT_SECOND_CHANCE(p, PAGE);
+	EXPECT_SCAN(p, PAGE, "activate", 6);
+	EXPECT_EQ(vmstat("pglazyfreed"), freed);
+	EXPECT_TRUE(has_flag(p, KPF_SWAPBACKED));
+	EXPECT_SCAN(p, PAGE, "freed", 10);
+	EXPECT_EQ(p[9], 'b');
+	swap_end();
+}
+
+TEST(shared_memory_goes_out_and_comes_back)
+{
+	need("force");
+	swap_begin();
+	char *p = OK(mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	fill_pages(p, 4 * PAGE);
+	long shmem = vmstat("nr_shmem"), out = vmstat("pswpout");
+	EXPECT_SECOND_CHANCE(p, 4 * PAGE);
+	EXPECT_SCAN(p, 4 * PAGE, "freed", 10);
+	EXPECT_EQ(vmstat("nr_shmem"), shmem - 4);
+	EXPECT_EQ(vmstat("pswpout"), out + 4);
+	EXPECT_EQ(wrong_pages(p, 4 * PAGE, 0), 0);
+	EXPECT_EQ(vmstat("nr_shmem"), shmem);
+	munmap(p, 4 * PAGE);
+	swap_end();
+}
+
+/* ---- Races ---- */
+
+struct at { char *p; struct scan s; };
+static void *scan_at(void *arg)
+{
+	struct at *a = arg;
+	a->s = scan(a->p, PAGE);
+	return NULL;
+}
+static void *read_at(void *arg)
+{
+	struct at *a = arg;
+	a->s.freed = a->p[8];
+	return NULL;
+}
+/* A thread of this process other than the first waits for something. */
+static bool other_thread_waits(pid_t but)
+{
+	char dir[60];
+	for (pid_t tid = getpid() + 1; tid < getpid() + 60; tid++) {
+		snprintf(dir, sizeof(dir), "/proc/self/task/%d", (int)tid);
+		char s = tid == but ? 0 : ktap_state_of(dir);
+		if (s == 'D' || s == 'S')
+			return true;
+	}
+	return false;
+}
+static pid_t parked_tid;
+static void *scan_and_say_who(void *arg)
+{
+	__atomic_store_n(&parked_tid, (pid_t)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+	return scan_at(arg);
+}
+
+/* T-RCL-4. */
+TEST(a_fault_before_the_last_look_keeps_the_page)
+{
+	need("pause");
+	swap_begin();
+	char *p = anon(PAGE);
+	memset(p, 'y', PAGE);
+	uint64_t pfn = pfn_of(p);
+	struct at scanned = { .p = p }, read = { .p = p };
+	pthread_t scanner, reader;
+	EXPECT_SECOND_CHANCE(p, PAGE);
+	long in = vmstat("pswpin");
+	EXPECT_EQ(control("pause", "arm reclaim_freeze %d", (int)getpid()), 0);
+	ASSERT_EQ(pthread_create(&scanner, NULL, scan_and_say_who, &scanned), 0);
+	ASSERT_TRUE(ktap_until(parked_at("reclaim_freeze") == 1));
+	EXPECT_TRUE(is_swapped(p));
+	ASSERT_EQ(pthread_create(&reader, NULL, read_at, &read), 0);
+	ASSERT_TRUE(ktap_until(other_thread_waits(parked_tid)));
+	EXPECT_EQ(control("pause", "disarm reclaim_freeze"), 0);
+	pthread_join(scanner, NULL);
+	pthread_join(reader, NULL);
+	EXPECT_STR(scanned.s.verdict, "keep");
+	EXPECT_EQ(scanned.s.step, 10);
+	EXPECT_EQ(read.s.freed, 'y');
+	EXPECT_EQ(pfn_of(p), pfn);
+	EXPECT_EQ(vmstat("pswpin"), in);
+	swap_end();
+}
+
+static volatile int stop;
+static void *pageout_again_and_again(void *p)
+{
+	while (!stop) {
+		madvise(p, PAGE, MADV_PAGEOUT);
+		(void)*(volatile char *)p;
+	}
+	return NULL;
+}
+static void *migrate_again_and_again(void *p)
+{
+	while (!stop)
+		control("force", "migrate 0 0x%lx 0x%lx async", (unsigned long)p, (unsigned long)p + PAGE);
+	return NULL;
+}
+
+/* T-RCL-5. `check` at the end of the program finds lists that are not what they say. */
+static void two_isolate(void *(*other)(void *))
+{
+	need("force");
+	swap_begin();
+	char *p = anon(PAGE);
+	pthread_t thread;
+	memset(p, 'z', PAGE);
+	stop = 0;
+	ASSERT_EQ(pthread_create(&thread, NULL, other, p), 0);
+	for (long i = ktap_scale(2000); i; i--) {
+		control("force", "scan 0 0x%lx 0x%lx", (unsigned long)p, (unsigned long)p + PAGE);
+		EXPECT_EQ(*(volatile char *)(p + 5), 'z');
+	}
+	stop = 1;
+	pthread_join(thread, NULL);
+	EXPECT_TRUE(ktap_until(vmstat("nr_isolated_anon") == 0));
+	EXPECT_EQ(vmstat("nr_isolated_file"), 0);
+	swap_end();
+}
+TEST(scan_and_pageout_isolate_one_folio) { two_isolate(pageout_again_and_again); }
+TEST(scan_and_migration_isolate_one_folio) { two_isolate(migrate_again_and_again); }
+
+/* ---- Watermarks, kswapd (T-RCL-6) ---- */
+
+static long isqrt(long x)
+{
+	long r = 0;
+	while ((r + 1) * (r + 1) <= x)
+		r++;
+	return r;
+}
+static void expect_watermarks(long min_kb)
+{
+	long kb = strtol(ktap_read("/proc/sys/vm/min_free_kbytes"), NULL, 10);
+	EXPECT_EQ(kb, min_kb);
+	long managed = zone_sum("managed "), min = zone_sum("min "), low = zone_sum("low "), high = zone_sum("high ");
+	long slack = zone_count();	/* each zone rounds down */
+	long step = min / 4 > managed / 1000 ? min / 4 : managed / 1000;
+	EXPECT_GE(min, kb / 4 - slack);
+	EXPECT_LE(min, kb / 4);
+	EXPECT_GE(low, min + step - slack);
+	EXPECT_LE(low, min + step + slack);
+	EXPECT_EQ(high - low, low - min);
+}
+
+TEST(watermarks_follow_the_size_of_memory)
+{
+	if (!ktap_is_quire())
+		SKIP("Linux counts its DMA zone, too");
+	char old[32];
+	long managed = zone_sum("managed "), plain = isqrt(16 * managed * 4), huge;
+	plain = plain < 128 ? 128 : plain > 262144 ? 262144 : plain;
+	huge = 22528 * zone_count() < managed / 20 * 4 ? 22528 * zone_count() : managed / 20 * 4;
+	ASSERT_TRUE(choose(THP_DIR "enabled", "never", old));
+	expect_watermarks(plain);
+	ktap_write(THP_DIR "enabled", "always");
+	expect_watermarks(huge > plain ? huge : plain);
+	EXPECT_EQ(ktap_write("/proc/sys/vm/min_free_kbytes", "4096"), 0);
+	expect_watermarks(4096);
+	ktap_write(THP_DIR "enabled", "never");
+	ktap_write(THP_DIR "enabled", old);
+}
+
+static long drops;
+static void settle(void) { drops += ktap_write("/proc/sys/vm/drop_caches", "3"); }
+
+TEST(kswapd_brings_memory_back_to_high)
+{
+	need("alloc");
+	if (zone_count() != 1)
+		SKIP("more than one zone");
+	swap_begin();
+	size_t n = 24 * MIB;
+	char *cold = anon(n), *p = anon(8 * MIB);
+	fill_pages(cold, n);
+	settle();
+	long low = zone_sum("low "), high = zone_sum("high "), runs = vmstat("pageoutrun");
+	EXPECT_EQ(control("alloc", "fill %ld", low + 200), 0);
+	for (size_t i = 0; i < 8 * MIB && vmstat("pageoutrun") == runs; i += PAGE)
+		p[i] = 1;
+	EXPECT_GT(vmstat("pageoutrun"), runs);
+	pid_t kswapd = find_task("kswapd0");
+	EXPECT_TRUE(ktap_until(free_pages() >= high && ktap_state(kswapd) == 'S'));
+	EXPECT_GT(vmstat("pgsteal_kswapd"), 0);
+	release_all();
+	EXPECT_EQ(wrong_pages(cold, n, 0), 0);
+	swap_end();
+}
+
+TEST(kswapd_gives_up_where_nothing_can_be_done)
+{
+	need("alloc");
+	if (zone_count() != 1)
+		SKIP("more than one zone");
+	settle();
+	long low = zone_sum("low "), min = zone_sum("min "), runs = vmstat("pageoutrun");
+	pid_t kswapd = find_task("kswapd0");
+	EXPECT_EQ(control("alloc", "fill %ld", (min + low) / 2), 0);
+	char *p = anon(64 * PAGE);
+	for (int round = 0; round < 3; round++) {
+		memset(p, 1, 64 * PAGE);	/* each is an allocation below low */
+		OK(madvise(p, 64 * PAGE, MADV_DONTNEED));
+		EXPECT_TRUE(ktap_until(ktap_state(kswapd) == 'S'));
+	}
+	EXPECT_TRUE(ktap_until(ktap_state(kswapd) == 'S'));
+	ktap_sleep_ms(300);	/* behind its nap */
+	long after = vmstat("pageoutrun");
+	EXPECT_LE(after - runs, 40);
+	for (int round = 0; round < 10; round++) {
+		memset(p, 1, 64 * PAGE);
+		OK(madvise(p, 64 * PAGE, MADV_DONTNEED));
+	}
+	EXPECT_LE(vmstat("pageoutrun"), after + 1);
+	release_all();
+}
+
+/* RCL-9, RCL-27: how far down each kind of request may go. */
+TEST(reserves_are_for_those_who_need_them)
+{
+	need("alloc");
+	if (zone_count() != 1)
+		SKIP("more than one zone");
+	settle();
+	long min = zone_sum("min "), kills = vmstat("oom_kill");
+	EXPECT_EQ(control("alloc", "fill %ld", min - min / 8), 0);
+	EXPECT_EQ(control("alloc", "take 2 unmovable 1 nowait"), 0);
+	char *text = ktap_read(QUIRE_DIR "alloc");
+	EXPECT_TRUE(strstr(text, "\ngot 0\n"));
+	EXPECT_EQ(control("alloc", "take 2 unmovable 1 noretry"), 0);
+	EXPECT_TRUE(strstr(ktap_read(QUIRE_DIR "alloc"), "\ngot 0\n"));
+	EXPECT_EQ(control("alloc", "take 2 unmovable 1 retry"), 0);
+	EXPECT_TRUE(strstr(ktap_read(QUIRE_DIR "alloc"), "\ngot 0\n"));
+	EXPECT_EQ(control("alloc", "take 2 unmovable 1 atomic"), 0);
+	EXPECT_TRUE(strstr(ktap_read(QUIRE_DIR "alloc"), "\ngot 1\n"));
+	EXPECT_EQ(control("alloc", "take 2 movable 1 kernel"), 0);
+	EXPECT_TRUE(strstr(ktap_read(QUIRE_DIR "alloc"), "\ngot 0\n"));
+	EXPECT_EQ(vmstat("oom_kill"), kills);
+	release_all();
+}
+
+/* ---- Swapping needs no memory (T-RCL-8), and waits for the disk (T-RCL-9) ---- */
+
+TEST(memory_goes_out_while_no_page_can_be_had)
+{
+	need("fail");
+	size_t n = 32 * MIB;
+	swap_begin_slow();
+	char *p = anon(n);
+	fill_pages(p, n);
+	EXPECT_EQ(control("fail", "alloc_pages order=0 pid=%d", (int)getpid()), 0);
+	int error = madvise(p, n, MADV_PAGEOUT) ? errno : 0;
+	EXPECT_EQ(control("fail", "off"), 0);
+	EXPECT_EQ(error, 0);
+	EXPECT_TRUE(ktap_until(pages_swapped(p, n) == n / PAGE));
+	EXPECT_EQ(wrong_pages(p, n, 0), 0);
+	swap_end();
+}
+
+TEST_SLOW(nobody_is_killed_while_the_disk_does_not_answer)
+{
+	need("alloc");
+	size_t n = 12 * MIB;
+	pid_t child[4];
+	swap_begin_slow();
+	if (swap_is_sync(area))
+		SKIP("no disk that answers later");
+	settle();
+	long kills = vmstat("oom_kill");
+	EXPECT_EQ(control("alloc", "fill %ld", zone_sum("high ") + (long)(n / PAGE)), 0);
+	EXPECT_EQ(control("pause", "arm disk_write_done"), 0);
+	for (int i = 0; i < 4; i++) {
+		child[i] = ktap_fork();
+		if (!child[i]) {
+			char *p = anon(n);
+			fill_pages(p, n);
+			EXPECT_EQ(wrong_pages(p, n, 0), 0);
+			ktap_exit();
+		}
+	}
+	ASSERT_TRUE(ktap_until(parked_at("disk_write_done") >= 32));
+	long runs = vmstat("pageoutrun"), scans = vmstat("pgscan_kswapd") + vmstat("pgscan_direct");
+	ktap_sleep_ms(500);	/* for as long they could spin */
+	EXPECT_LE(vmstat("pageoutrun") - runs, 60);
+	EXPECT_LE(vmstat("pgscan_kswapd") + vmstat("pgscan_direct") - scans, 60 * (long)(5 * n / PAGE));
+	EXPECT_EQ(vmstat("oom_kill"), kills);
+	EXPECT_EQ(control("pause", "disarm"), 0);
+	for (int i = 0; i < 4; i++)
+		EXPECT_CHILD(child[i]);
+	EXPECT_EQ(vmstat("oom_kill"), kills);
+	release_all();
+	swap_end();
+}
+
+/* ---- Which memory goes first ---- */
+
+/* Everything but N bytes is taken away. */
+static void leave_only(size_t n)
+{
+	settle();
+	EXPECT_EQ(control("alloc", "fill %ld", zone_sum("high ") + (long)(n / PAGE)), 0);
+}
+
+TEST(cold_memory_goes_first)
+{
+	need("force");
+	swap_begin();
+	size_t n = 2 * MIB;
+	char *cold = anon(n), *warm = anon(n);
+	fill_pages(cold, n);
+	fill_pages(warm, n);
+	for (int i = 0; i < 2; i++) {
+		touch(cold, n);
+		touch(warm, n);
+		(void)scan(cold, n);
+		(void)scan(warm, n);
+	}
+	EXPECT_TRUE(is_active(cold));
+	EXPECT_TRUE(is_active(warm));
+	long out = vmstat("pswpout");
+	OK(madvise(cold, n, MADV_COLD));
+	EXPECT_TRUE(!is_active(cold));
+	EXPECT_TRUE(!has_flag(cold, KPF_REFERENCED));
+	EXPECT_EQ(vmstat("pswpout"), out);
+	EXPECT_EQ(pages_swapped(cold, n), 0);
+	for (int i = 0; i < 100 && pages_swapped(cold, n) + pages_swapped(warm, n) < n / PAGE / 4; i++)
+		EXPECT_EQ(control("force", "reclaim 0 0 %lu", n / PAGE / 4), 0);
+	EXPECT_GT(pages_swapped(cold, n), pages_swapped(warm, n));
+	EXPECT_EQ(wrong_pages(cold, n, 0) + wrong_pages(warm, n, 0), 0);
+	swap_end();
+}
+
+TEST(a_hot_set_keeps_its_frames_against_a_stream)
+{
+	need("alloc");
+	swap_begin();
+	size_t hot_n = MIB, room = 12 * MIB;
+	char *hot = anon(hot_n);
+	fill_pages(hot, hot_n);
+	leave_only(room);
+	long out = vmstat("pswpout");
+	char *stream = anon(3 * room);
+	for (size_t i = 0; i < 3 * room; i += PAGE) {
+		stream[i] = 1;
+		if (!(i & (256 * 1024 - 1)))
+			touch(hot, hot_n);
+	}
+	EXPECT_GT(vmstat("pswpout") - out, (long)(room / PAGE));
+	EXPECT_LE(pages_swapped(hot, hot_n), hot_n / PAGE / 8);
+	EXPECT_EQ(wrong_pages(hot, hot_n, 0), 0);
+	munmap(stream, 3 * room);
+	release_all();
+	swap_end();
+}
+
+TEST(swappiness_takes_its_values)
+{
+	EXPECT_EQ(ktap_write("/proc/sys/vm/swappiness", "201"), EINVAL);
+	EXPECT_EQ(ktap_write("/proc/sys/vm/swappiness", "-1"), EINVAL);
+	EXPECT_EQ(ktap_write("/proc/sys/vm/swappiness", "200"), 0);
+	EXPECT_EQ(ktap_write("/proc/sys/vm/swappiness", "60"), 0);
+}
+
+/* Swappiness 0 keeps anonymous memory as long as there is something else; there is nothing else here. */
+TEST(swappiness_0_does_not_prevent_swapping)
+{
+	need("alloc");
+	swap_begin();
+	size_t n = 16 * MIB;
+	EXPECT_EQ(ktap_write("/proc/sys/vm/swappiness", "0"), 0);
+	long kills = vmstat("oom_kill");
+	leave_only(n / 2);
+	char *p = anon(n);
+	fill_pages(p, n);
+	EXPECT_EQ(wrong_pages(p, n, 0), 0);
+	EXPECT_EQ(vmstat("oom_kill"), kills);
+	EXPECT_EQ(ktap_write("/proc/sys/vm/swappiness", "60"), 0);
+	release_all();
+	munmap(p, n);
+	swap_end();
+}
+
+/* ---- Advice (T-RCL-13) ---- */
+
+TEST(pageout_is_no_scan)
+{
+	swap_begin();
+	char *p = anon(16 * PAGE);
+	fill_pages(p, 16 * PAGE);
+	long out = vmstat("pswpout"), anon_scans = vmstat("pgscan_anon"), direct = vmstat("pgscan_direct");
+	OK(madvise(p, 16 * PAGE, MADV_PAGEOUT));
+	EXPECT_EQ(vmstat("pswpout"), out + 16);
+	EXPECT_EQ(vmstat("pgscan_anon"), anon_scans);
+	EXPECT_EQ(vmstat("pgscan_direct"), direct);
+	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
+	swap_end();
+}
+
+static long process_madvise_(int pidfd, void *p, size_t n, int advice, unsigned int flags)
+{
+	struct iovec v = { p, n };
+	return syscall(SYS_process_madvise, pidfd, &v, 1L, advice, flags);
+}
+
+TEST(advice_for_another_process)
+{
+	swap_begin();
+	stay_here();
+	struct turns t;
+	char *p = anon(16 * PAGE);
+	turns_init(&t);
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		fill_pages(p, 16 * PAGE);
+		child_done(&t);
+		child_waits(&t);
+		EXPECT_EQ(pages_swapped(p, 16 * PAGE), 16);
+		EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
+		ktap_exit();
+	}
+	int fd = (int)OK(syscall(SYS_pidfd_open, pid, 0));
+	parent_waits(&t);
+	EXPECT_EQ(process_madvise_(fd, p, 16 * PAGE, MADV_COLD, 0), (long)(16 * PAGE));
+	EXPECT_EQ(process_madvise_(fd, p, 16 * PAGE, MADV_PAGEOUT, 0), (long)(16 * PAGE));
+	EXPECT_ERR(process_madvise_(fd, p, 16 * PAGE, MADV_PAGEOUT, 1), EINVAL);
+	EXPECT_ERR(process_madvise_(fd, p, 16 * PAGE, MADV_DONTNEED, 0), EINVAL);
+	EXPECT_ERR(process_madvise_(fd, p + 1, PAGE, MADV_COLD, 0), EINVAL);
+	EXPECT_ERR(process_madvise_(-1, p, PAGE, MADV_COLD, 0), EBADF);
+	pid_t nobody = ktap_fork();
+	if (!nobody) {
+		OK(setgid(1000));
+		OK(setuid(1000));
+		errno = 0;
+		EXPECT_EQ(process_madvise_(fd, p, PAGE, MADV_COLD, 0), -1);
+		EXPECT_TRUE(errno == EACCES || errno == EPERM);
+		ktap_exit();
+	}
+	EXPECT_CHILD(nobody);
+	child_go(&t);
+	EXPECT_CHILD(pid);
+	swap_end();
+}
+
+/* ---- Files ---- */
+
+TEST(drop_caches_takes_1_to_4)
+{
+	long pages = vmstat("drop_pagecache"), slabs = vmstat("drop_slab");
+	EXPECT_EQ(ktap_write("/proc/sys/vm/drop_caches", "0"), EINVAL);
+	EXPECT_EQ(ktap_write("/proc/sys/vm/drop_caches", "5"), EINVAL);
+	EXPECT_EQ(ktap_write("/proc/sys/vm/drop_caches", "3"), 0);
+	EXPECT_EQ(vmstat("drop_pagecache"), pages + 1);
+	EXPECT_EQ(vmstat("drop_slab"), slabs + 1);
+}
+
+TEST(a_file_in_memory_of_twice_the_room)
+{
+	need("alloc");
+	swap_begin();
+	size_t n = 32 * MIB;
+	long kills = vmstat("oom_kill");
+	int fd = (int)OK(syscall(SYS_memfd_create, "big", 0));
+	static char page[PAGE], back[PAGE];
+	leave_only(n / 2);
+	for (size_t i = 0; i < n / PAGE; i++) {
+		memset(page, (int)(i % 251), PAGE);
+		ASSERT_EQ(pwrite(fd, page, PAGE, (off_t)(i * PAGE)), (long)PAGE);
+	}
+	settle();
+	int wrong = 0;
+	for (size_t i = 0; i < n / PAGE; i++) {
+		ASSERT_EQ(pread(fd, back, PAGE, (off_t)(i * PAGE)), (long)PAGE);
+		wrong += back[0] != (char)(i % 251) || back[PAGE - 1] != (char)(i % 251);
+	}
+	EXPECT_EQ(wrong, 0);
+	EXPECT_EQ(vmstat("oom_kill"), kills);
+	close(fd);
+	release_all();
+	swap_end();
+}
+
+/* The blocks of a disk that nobody has written to are the first to go, without any swap. */
+TEST(cached_blocks_make_room)
+{
+	need("alloc");
+	int fd = open("/dev/ram0", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		SKIP("no disk");
+	static char block[64 * 1024];
+	size_t n = 24 * MIB, got = 0;
+	settle();
+	while (got < n && read(fd, block, sizeof(block)) == (ssize_t)sizeof(block))
+		got += sizeof(block);
+	EXPECT_GE(vmstat("nr_inactive_file") + vmstat("nr_active_file"), (long)(got / PAGE / 2));
+	long kills = vmstat("oom_kill"), stolen = vmstat("pgsteal_file");
+	EXPECT_EQ(control("alloc", "fill %ld", zone_sum("high ")), 0);
+	char *p = anon(n / 2);
+	fill_pages(p, n / 2);
+	EXPECT_GT(vmstat("pgsteal_file"), stolen);
+	EXPECT_EQ(vmstat("oom_kill"), kills);
+	EXPECT_EQ(wrong_pages(p, n / 2, 0), 0);
+	release_all();
+	close(fd);
+}
+
+/* ---- Under load (T-RCL-14) ---- */
+
+static void hog(char *shared, size_t n, int number, long rounds)
+{
+	char *p = anon(n);
+	fill_pages(p, n);
+	for (long r = 0; r < rounds; r++) {
+		pid_t pid = r % 8 ? 0 : ktap_fork();
+		if (r % 8 == 0 && !pid) {
+			for (size_t i = 0; i < n; i += 7 * PAGE)
+				p[i + 100]++;	/* its own copies */
+			ktap_exit();
+		}
+		EXPECT_EQ(wrong_pages(p, n, 0), 0);
+		__atomic_add_fetch(&shared[(ktap_random() % 64) * PAGE], 1, __ATOMIC_SEQ_CST);
+		if (pid)
+			EXPECT_CHILD(pid);
+		if (ktap_random() % 4 == 0)
+			madvise(p + ktap_random() % (n / PAGE) * PAGE, PAGE, MADV_PAGEOUT);
+	}
+	(void)number;
+}
+
+static void stress(const char *thp, int swappiness)
+{
+	need("alloc");
+	enum { HOGS = 10 };
+	char old[32];
+	pid_t child[HOGS];
+	size_t n = 4 * MIB;
+	long rounds = ktap_scale(24), kills = vmstat("oom_kill");
+	swap_begin_slow();
+	char text[10];
+	snprintf(text, sizeof(text), "%d", swappiness);
+	EXPECT_EQ(ktap_write("/proc/sys/vm/swappiness", text), 0);
+	choose(THP_DIR "enabled", thp, old);
+	char *shared = OK(mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	memset(shared, 0, 64 * PAGE);
+	leave_only(24 * MIB);
+	for (int i = 0; i < HOGS; i++) {
+		child[i] = ktap_fork();
+		if (!child[i]) {
+			hog(shared, n, i, rounds);
+			ktap_exit();
+		}
+	}
+	for (int i = 0; i < HOGS; i++)
+		EXPECT_CHILD(child[i]);
+	unsigned int sum = 0;
+	for (int i = 0; i < 64; i++)
+		sum += (unsigned char)shared[i * PAGE];
+	EXPECT_EQ(sum % 256, (unsigned long)(HOGS * rounds) % 256);
+	EXPECT_EQ(vmstat("oom_kill"), kills);
+	release_all();
+	ktap_write(THP_DIR "enabled", old);
+	ktap_write("/proc/sys/vm/swappiness", "60");
+	munmap(shared, 64 * PAGE);
+	swap_end();
+}
+TEST(hogs_share_too_little_memory) { stress("never", 60); }
+TEST_SLOW(hogs_with_huge_pages) { stress("always", 60); }
+TEST_SLOW(hogs_with_swappiness_0) { stress("always", 0); }
+TEST_SLOW(hogs_with_swappiness_200) { stress("never", 200); }
