@@ -526,7 +526,7 @@ static bool can_merge_before(const struct vma_like *l, struct vm_area_struct *ne
 	       anon_vmas_merge(next->anon_vma, next, l->anon_vma, l->owner);
 }
 
-/* TO is about to take over pages of FROM (or NULL): make sure that it has an anon_vma if FROM does. 0 or -ENOMEM. */
+/* TO takes over pages of FROM (or NULL): make sure that it has an anon_vma if FROM does. 0 or -ENOMEM. */
 static int dup_anon_vma(struct vm_area_struct *to, struct vm_area_struct *from)
 {
 	int err;

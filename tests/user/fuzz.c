@@ -350,7 +350,7 @@ TEST_LIMIT(random_calls_of_users_leave_nothing_behind, 900)
 	OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	jail_round(9, 300);
 	before = levels_now();
-	for (long round = 0; round < ktap_scale(6); round++)
+	for (long round = 0; round < ktap_scale(2); round++)
 		jail_round(9, 300);
 	expect_back(&before, 2048);
 	expect_no_complaint();

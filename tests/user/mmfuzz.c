@@ -270,8 +270,9 @@ static uint64_t next_value;
  */
 static bool not_tried(size_t i)
 {
-	return i % 64 && i && i + 1 < NPAGES && model[i].mapped == model[i - 1].mapped && model[i].mapped == model[i + 1].mapped &&
-	       model[i].prot == model[i - 1].prot && model[i].prot == model[i + 1].prot;
+	const struct model *m = model + i;
+	return i % 64 && i && i + 1 < NPAGES && m->mapped == m[-1].mapped && m->mapped == m[1].mapped &&
+	       m->prot == m[-1].prot && m->prot == m[1].prot;
 }
 static void op_write(void)
 {
