@@ -119,7 +119,7 @@ static long reclaimable_pages(void)
 {
 	long n = (long)(node_page_state(NR_INACTIVE_FILE) + node_page_state(NR_ACTIVE_FILE));
 
-	if (get_nr_swap_pages() > 0)
+	if (can_get_swap_slots())
 		n += (long)(node_page_state(NR_INACTIVE_ANON) + node_page_state(NR_ACTIVE_ANON));
 	return n;
 }

@@ -12,7 +12,7 @@
  *
  * Large folios without a target of their size, and partially mapped ones, are split, and the pieces move.
  *
- * Not here: choosing what to move (compaction), swap cache. Linux: mm/migrate.c.
+ * Not here: choosing what to move (compaction). Linux: mm/migrate.c.
  */
 #include "kernel/fs/fs.h"
 #include "kernel/sched/sched.h"
@@ -22,6 +22,7 @@
 #include "mm/huge_memory.h"
 #include "mm/lru.h"
 #include "mm/migrate.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 /* How often EAGAIN is tried again; the first ones without waiting for locks (MIG-4). */
@@ -64,18 +65,31 @@ static bool replace_in_cache(struct folio *src, struct folio *dst)
 	return frozen;
 }
 
-/* An anonymous large folio may be on the deferred queue, which only a frozen one may leave (SPLIT-13). */
+/*
+ * An anonymous large folio may be on the deferred queue, which only a frozen one may leave (SPLIT-13); and the swap cache
+ * names DST from the moment when nobody can have a reference to SRC but us (T-MIG-5).
+ */
 static bool replace_anon(struct folio *src, struct folio *dst)
 {
-	bool partial = folio_test_partially_mapped(src), queued = false;
+	bool partial = folio_test_partially_mapped(src), queued = false, cached = folio_test_swapcache(src);
 
-	if (folio_test_large(src)) {
-		if (!folio_ref_freeze(src, 1))
+	if (cached)
+		swap_cluster_lock(src);
+	if (folio_test_large(src) || cached) {
+		if (!folio_ref_freeze(src, 1 + (cached ? (int)folio_nr_pages(src) : 0))) {
+			if (cached)
+				swap_cluster_unlock(src);
 			return false;
+		}
 		queued = folio_unqueue_deferred_split(src);
+		if (cached)
+			swap_cache_move_folio(src, dst);
 		folio_ref_unfreeze(src, 1);
-		count_mthp_stat(folio_order(dst), MTHP_STAT_NR_ANON);
 	}
+	if (cached)
+		swap_cluster_unlock(dst);
+	if (folio_test_large(dst) && folio_test_anon(src))
+		count_mthp_stat(folio_order(dst), MTHP_STAT_NR_ANON);
 	copy_flags(src, dst);
 	dst->index = src->index;
 	/* SRC stays anonymous until it is freed: that is when nr_anon drops. */
@@ -101,7 +115,7 @@ static int replace_folio(struct folio *src, struct folio *dst)
 	if (folio_mapped(src) || folio_ref_count(src) != folio_expected_ref_count(src) + 1)
 		return -EAGAIN;
 	copy_contents(src, dst);
-	done = folio_test_anon(src) ? replace_anon(src, dst) : replace_in_cache(src, dst);
+	done = folio_test_anon(src) || folio_test_swapcache(src) ? replace_anon(src, dst) : replace_in_cache(src, dst);
 	if (!done)
 		return -EAGAIN;
 	lru_cache_add_now(dst);
@@ -124,6 +138,8 @@ static int unmap_and_replace(struct folio *src, struct folio *dst)
 	struct anon_vma *av = NULL;
 	int err;
 
+	if (folio_test_swapcache(src) && !folio_mapped(src))
+		return replace_folio(src, dst);		/* no mappings to take along, and nobody can make one */
 	if (folio_test_anon(src)) {
 		av = folio_get_anon_vma(src);
 		if (!av)

@@ -195,6 +195,7 @@ static bool check_all(struct check *c, bool last)
 	check_buddy_lists(c);
 	check_page_tables(c);
 	check_pipes(c);
+	check_swap(c);
 	check_folios(c);
 	check_gauges(c);
 	return true;
@@ -205,6 +206,7 @@ static void check_free(struct check *c)
 	vfree(c->frames);
 	vfree(c->large);
 	kvfree(c->busy_ids);
+	check_swap_free(c);
 	kfree(c->out.buf);
 }
 
@@ -216,7 +218,7 @@ static int check_alloc(struct check *c)
 	c->busy_ids = kvmalloc(BUSY_IDS / 8, GFP_KERNEL);
 	c->out.buf = kmalloc(TEXT_SIZE, GFP_KERNEL);
 	c->out.size = TEXT_SIZE;
-	if (c->frames && c->large && c->busy_ids && c->out.buf)
+	if (c->frames && c->large && c->busy_ids && c->out.buf && !check_swap_alloc(c))
 		return 0;
 	check_free(c);
 	return -ENOMEM;

@@ -1,8 +1,9 @@
 /*
- * mm/mm_check.h - what the three files of the whole-memory checker say to each other and to nobody else.
+ * mm/mm_check.h - what the four files of the whole-memory checker say to each other and to nobody else.
  *
  *	mm_check.c		stops the machine, knows who is in the middle of something, prints
  *	mm_check_tables.c	counts, from the page tables of all mms, who maps what: the tallies
+ *	mm_check_swap.c		holds swap areas against the entries, and the swap cache against both
  *	mm_check_folio.c	holds every folio, list and gauge against the tallies
  *
  * While it runs the other CPUs stand still outside every spinlock, so nothing here locks. The tallies are made from
@@ -13,6 +14,7 @@
 
 #include "kernel/fs/seq_file.h"
 #include "mm/mm.h"
+#include "mm/swapops.h"
 
 /* One for each frame. FLAGS of a folio are its head's. */
 struct frame_tally {
@@ -47,6 +49,9 @@ struct check {
 	/* What the gauges must show; pages, but pmd-size folios in units of pages too. */
 	long anon_mapped, file_mapped, anon_thps, tables, pins, mlocked;
 	long nr_anon[10], nr_partial[10];
+	u32 *slots[MAX_SWAPFILES];	/* for each area, by offset: entries that name the slot */
+	unsigned long nr_slots[MAX_SWAPFILES];
+	long swapcache, swapcache_pages, writeback;	/* slots with a folio; pages of folios with slots, and on their way */
 	unsigned long queued;		/* folios in the deferred-split queue */
 	struct list_head *queue;	/* the link of one of them */
 };
@@ -65,11 +70,18 @@ bool check_mm_busy(const struct check *c, const struct mm_struct *mm);
 static inline struct frame_tally *frame_of(struct check *c, const struct page *p) { return &c->frames[page_to_pfn(p)]; }
 static inline struct large_tally *large_of(struct check *c, const struct folio *f) { return &c->large[folio_pfn(f) / 4]; }
 
+/* Memory for the slots' tallies: 0 or -ENOMEM. An entry was found. F says that it is in the swap cache. */
+int check_swap_alloc(struct check *c);
+void check_swap_free(struct check *c);
+void check_tally_entry(struct check *c, swp_entry_t e, bool exclusive);
+void check_swapcache_folio(struct check *c, struct folio *f);
+
 /* The parts, in the order in which they run. */
 void check_lru_lists(struct check *c);
 void check_buddy_lists(struct check *c);
 void check_page_tables(struct check *c);
 void check_pipes(struct check *c);
+void check_swap(struct check *c);
 void check_folios(struct check *c);
 void check_gauges(struct check *c);
 

@@ -372,6 +372,9 @@ static void check_folio(struct check *c, struct folio *f)
 		check_owners(c, &t);
 	if (folio_test_anon(f))
 		check_exclusive(c, &t);
+	if (folio_test_swapcache(f))
+		check_swapcache_folio(c, f);
+	c->writeback += folio_test_writeback(f) ? t.nr : 0;
 	check_mlocked(c, &t);
 	if (large && folio_order(f) > 1)
 		check_deferred(c, &t);
@@ -504,6 +507,10 @@ void check_gauges(struct check *c)
 	/* These change in steps of their own: a task may be between two. */
 	if (c->any_busy)
 		return;
+	if (c->swapcache != c->swapcache_pages)
+		check_fail(c, "SWAP-10", "cache", 0, "pages", c->swapcache_pages, c->swapcache);
+	check_gauge(c, "nr_swapcached", NR_SWAPCACHE, c->swapcache_pages);
+	check_gauge(c, "nr_writeback", NR_WRITEBACK, c->writeback);
 	check_split_queue(c);
 	check_gauge(c, "nr_isolated_anon", NR_ISOLATED_ANON, 0);
 	check_gauge(c, "nr_isolated_file", NR_ISOLATED_FILE, 0);

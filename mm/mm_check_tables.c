@@ -159,8 +159,11 @@ static void tally_swap_pte(struct mm_tally *t, pte_t pte)
 	swp_entry_t e = pte_to_swp_entry(pte);
 	struct folio *f;
 
+	if (is_poison_entry(e))
+		return;
 	if (!is_migration_entry(e)) {
 		t->rss[MM_SWAPENTS]++;
+		check_tally_entry(t->c, e, pte_swp_exclusive(pte));
 		return;
 	}
 	if (!frame_exists(t, migration_entry_pfn(e)))

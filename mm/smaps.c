@@ -14,6 +14,7 @@
 #include "mm/proc_vma.h"
 #include "mm/rmap.h"
 #include "mm/slab.h"
+#include "mm/shmem.h"
 #include "mm/swap.h"
 
 #define PSS_SHIFT 12
@@ -126,11 +127,25 @@ static int smaps_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct m
 	pte = pte_offset_map_lock(walk->mm, pmd, addr, &ptl);
 	if (!pte)
 		return 0;
-	for (pte_t *p = pte; addr < end; addr += PAGE_SIZE, p++)
+	for (pte_t *p = pte; addr < end; addr += PAGE_SIZE, p++) {
 		if (!pte_none(ptep_get(p)))
 			account_pte(walk->private, walk->vma, addr, ptep_get(p));
+		else if (walk->pte_hole)
+			walk->pte_hole(addr, addr + PAGE_SIZE, walk);
+	}
 	pte_unmap_unlock(pte, ptl);
 	cond_resched();
+	return 0;
+}
+
+/* Nothing is mapped there: what the file has of it may be swapped out. */
+static int smaps_shmem_hole(unsigned long addr, unsigned long end, struct mm_walk *walk)
+{
+	struct vm_area_struct *vma = walk->vma;
+	struct mem_size_stats *s = walk->private;
+
+	s->swap += shmem_swap_usage(vma->vm_file->f_inode, linear_page_index(vma, addr),
+				    linear_page_index(vma, end - 1)) << PAGE_SHIFT;
 	return 0;
 }
 
@@ -138,7 +153,14 @@ static int smaps_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct m
 static void gather_vma(struct vm_area_struct *vma, struct mem_size_stats *s)
 {
 	struct mm_walk walk = { .pmd_entry = smaps_pmd, .mm = vma->vm_mm, .vma = vma, .private = s };
+	bool shmem = vma->vm_file && shmem_file(vma->vm_file);
 
+	/* All of it counts, unless copies of this process stand in front. */
+	if (shmem && ((vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_WRITE)))
+		s->swap += shmem_swap_usage(vma->vm_file->f_inode, vma->vm_pgoff,
+					    vma->vm_pgoff + vma_pages(vma) - 1) << PAGE_SHIFT;
+	else if (shmem && READ_ONCE(vma->vm_file->f_inode->i_data.nrswapped))
+		walk.pte_hole = smaps_shmem_hole;
 	walk_page_range(vma->vm_mm, vma->vm_start, vma->vm_end, &walk);
 }
 

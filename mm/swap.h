@@ -21,6 +21,8 @@
 /* Free slots of all areas in use; all of them. Pages. */
 long get_nr_swap_pages(void);
 long total_swap_pages(void);
+/* There are free slots, or such as can be freed at once: what they hold is in memory, and nobody names them. */
+bool can_get_swap_slots(void);
 /* SWAP-14: more than half of all swap is in use. */
 bool vm_swap_full(void);
 /*
@@ -72,6 +74,8 @@ void __delete_from_swap_cache(struct folio *f);
  * reference, SPLIT-6. => between the two below; F frozen
  */
 void swap_cache_split_folio(struct folio *f, struct folio *piece, unsigned long i);
+/* DST takes SRC's place and gets its references. => the same; SRC frozen, DST locked */
+void swap_cache_move_folio(struct folio *src, struct folio *dst);
 /* The lock of F's slots, inside interrupts-off sections too. => F locked and in the cache */
 void swap_cluster_lock(struct folio *f);
 void swap_cluster_unlock(struct folio *f);

@@ -25,6 +25,9 @@
 #include "mm/slab.h"
 #include "mm/vmstat.h"
 
+/* How many slots that only hold copies are looked at when an area is full. */
+#define IDLE_BATCH 32
+
 struct swap_info_struct swap_info[MAX_SWAPFILES];
 DEFINE_SPINLOCK(swap_lock);
 LIST_HEAD(swap_active_head);
@@ -49,6 +52,15 @@ long total_swap_pages(void)
 		if (READ_ONCE(swap_info[i].writeok))
 			n += (long)swap_info[i].pages;
 	return n;
+}
+
+bool can_get_swap_slots(void)
+{
+	for (int i = 0; i < MAX_SWAPFILES; i++)
+		if (READ_ONCE(swap_info[i].writeok) &&
+		    (long)swap_info[i].pages > atomic_long_read(&swap_info[i].inuse) - atomic_long_read(&swap_info[i].idle))
+			return true;
+	return false;
 }
 
 bool vm_swap_full(void)
@@ -197,15 +209,12 @@ static void refile(struct swap_info_struct *si, struct swap_cluster *ci, int max
 	spin_unlock(&si->lock);
 }
 
-/* ORDER was not to be had, although the list said so. => cluster locked */
-static void refile_lower(struct swap_info_struct *si, struct swap_cluster *ci, unsigned int order)
+int swap_largest_run(const struct swap_cluster *ci)
 {
-	int max = SWAP_CLUSTER_FULL;
-
-	for (int o = (int)order - 1; o >= 0 && max < 0; o--)
+	for (int o = SWAP_NR_ORDERS - 1; o >= 0; o--)
 		if (find_run(ci, (unsigned int)o) >= 0)
-			max = o;
-	refile(si, ci, max);
+			return o;
+	return SWAP_CLUSTER_FULL;
 }
 
 /* ---- Allocation ---- */
@@ -218,8 +227,9 @@ static bool alloc_in_cluster(struct swap_info_struct *si, struct swap_cluster *c
 	int first = si->writeok ? find_run(ci, order) : -1;
 
 	if (first < 0) {
+		/* The list promised too much. */
 		if (si->writeok)
-			refile_lower(si, ci, order);
+			refile(si, ci, swap_largest_run(ci));
 		spin_unlock(&ci->lock);
 		return false;
 	}
@@ -231,6 +241,7 @@ static bool alloc_in_cluster(struct swap_info_struct *si, struct swap_cluster *c
 		KASSERT_EQ(*swap_slot(si, offset + i), 0, "SWAP-1");
 		WRITE_ONCE(*swap_slot(si, offset + i), folio_slot_bits(f));
 	}
+	atomic_long_add(nr, &si->idle);
 	if (ci->used == SWAP_CLUSTER_SLOTS)
 		refile(si, ci, SWAP_CLUSTER_FULL);
 	spin_unlock(&ci->lock);
@@ -279,7 +290,8 @@ static bool alloc_in_area(struct swap_info_struct *si, struct folio *f)
 		if (alloc_in_cluster(si, ci, f))
 			return true;
 	}
-	while ((ci = pick_cluster(si, order)))
+	/* swapoff may have begun meanwhile. */
+	while (READ_ONCE(si->writeok) && (ci = pick_cluster(si, order)))
 		if (alloc_in_cluster(si, ci, f))
 			return true;
 	return false;
@@ -310,22 +322,73 @@ static struct swap_info_struct *next_area(unsigned long *tried)
 	return si;
 }
 
-int folio_alloc_swap(struct folio *f)
+/* Slots for F in the area with the highest priority that has any. */
+static bool alloc_anywhere(struct folio *f)
 {
-	long nr = (long)folio_nr_pages(f);
 	struct swap_info_struct *si;
 	unsigned long tried = 0;
 	bool done = false;
+
+	while (!done && (si = next_area(&tried))) {
+		done = alloc_in_area(si, f);
+		put_swap_device(si);
+	}
+	return done;
+}
+
+static void try_to_reclaim_swap(swp_entry_t e, bool mapped_too);
+
+/*
+ * SI is full, but some of its slots only hold copies of what is in memory (it was brought in and stayed cached, or its
+ * entries went while it was written): take a few out of the cache. True: there are free slots now.
+ */
+static bool reclaim_idle_slots(struct swap_info_struct *si)
+{
+	long before = atomic_long_read(&si->inuse);
+	unsigned long at = READ_ONCE(si->idle_scan);
+	int found = 0;
+
+	for (unsigned long i = 0; i < si->max && found < IDLE_BATCH && atomic_long_read(&si->idle) > 0; i++) {
+		u64 word;
+
+		at = at + 1 < si->max ? at + 1 : 1;
+		word = READ_ONCE(*swap_slot(si, at));
+		if (slot_folio(word) && !(word & SLOT_COUNT_MASK)) {
+			try_to_reclaim_swap(swp_entry(si->type, at), true);
+			found++;
+		}
+	}
+	WRITE_ONCE(si->idle_scan, at);
+	return atomic_long_read(&si->inuse) < before;
+}
+
+static bool reclaim_idle_anywhere(void)
+{
+	struct swap_info_struct *si;
+	unsigned long tried = 0;
+	bool freed = false;
+
+	while (!freed && (si = next_area(&tried))) {
+		freed = atomic_long_read(&si->idle) > 0 && reclaim_idle_slots(si);
+		put_swap_device(si);
+	}
+	return freed;
+}
+
+int folio_alloc_swap(struct folio *f)
+{
+	long nr = (long)folio_nr_pages(f);
+	bool done;
 
 	KASSERT(folio_test_locked(f) && folio_test_uptodate(f) && !folio_test_swapcache(f), "SWAP-3");
 	if (fail_here("swap_slot", folio_order(f)))
 		return -ENOMEM;
 	/* Before the slots name it: whoever finds it there may take references of his own. */
 	folio_ref_add(f, (int)nr);
-	while (!done && (si = next_area(&tried))) {
-		done = alloc_in_area(si, f);
-		put_swap_device(si);
-	}
+	done = alloc_anywhere(f);
+	/* A large one can be cut; for the smallest nothing else is left. */
+	if (!done && nr == 1 && reclaim_idle_anywhere())
+		done = alloc_anywhere(f);
 	if (!done) {
 		atomic_sub((int)nr, &f->_refcount);	/* never the last: the caller has one */
 		return -ENOMEM;
@@ -366,7 +429,7 @@ static int duplicate_slots(swp_entry_t e, int nr)
 	struct swap_info_struct *si = swp_swap_info(e);
 	struct swap_cluster *ci = cluster_of(si, swp_offset(e));
 	u64 *slot = swap_slot(si, swp_offset(e));
-	int err = 0;
+	int err = 0, idle = 0;
 
 	spin_lock(&ci->lock);
 	for (int i = 0; i < nr && !err; i++) {
@@ -374,8 +437,12 @@ static int duplicate_slots(swp_entry_t e, int nr)
 		if ((slot[i] & SLOT_COUNT_MASK) == SLOT_COUNT_MAX)
 			err = -ENOMEM;
 	}
-	for (int i = 0; i < nr && !err; i++)
+	for (int i = 0; i < nr && !err; i++) {
+		idle += !(slot[i] & SLOT_COUNT_MASK);
 		WRITE_ONCE(slot[i], slot[i] + 1);
+	}
+	if (idle)
+		atomic_long_sub(idle, &si->idle);
 	spin_unlock(&ci->lock);
 	return err;
 }
@@ -400,8 +467,7 @@ static bool free_slots(swp_entry_t e, int nr)
 	struct swap_cluster *ci = cluster_of(si, swp_offset(e));
 	unsigned int first = swp_offset(e) % SWAP_CLUSTER_SLOTS;
 	u64 *slot = swap_slot(si, swp_offset(e));
-	bool cached = false;
-	int run = 0;
+	int run = 0, idle = 0;
 
 	spin_lock(&ci->lock);
 	for (int i = 0; i < nr; i++) {
@@ -409,15 +475,17 @@ static bool free_slots(swp_entry_t e, int nr)
 
 		KASSERT((slot[i] & SLOT_COUNT_MASK) && (slot[i] & SLOT_COUNT_MASK) != SLOT_BAD, "SWAP-1");
 		WRITE_ONCE(slot[i], word);
-		cached |= word && !(word & SLOT_COUNT_MASK);
+		idle += word && !(word & SLOT_COUNT_MASK);
 		run = word ? 0 : run + 1;
 		if (run && (i + 1 == nr || slot[i + 1] != 1)) {
 			free_run(si, ci, first + (unsigned int)(i + 1 - run), (unsigned int)run);
 			run = 0;
 		}
 	}
+	if (idle)
+		atomic_long_add(idle, &si->idle);
 	spin_unlock(&ci->lock);
-	return cached;
+	return idle;
 }
 
 /* Calls free_slots for each cluster. */
@@ -454,14 +522,22 @@ void free_swap_cache(struct folio *f)
 	folio_unlock(f);
 }
 
-/* The folio that serves E goes out of the cache, if there is no other use for it. */
-static void try_to_reclaim_swap(swp_entry_t e)
+/*
+ * The folio that serves E goes out of the cache, if nobody names its slots and its lock can be had; one that is mapped only
+ * if MAPPED_TOO.
+ */
+static void try_to_reclaim_swap(swp_entry_t e, bool mapped_too)
 {
 	struct folio *f = swap_cache_get_folio(e);
 
 	if (!f)
 		return;
-	free_swap_cache(f);
+	if (!mapped_too) {
+		free_swap_cache(f);
+	} else if (folio_trylock(f)) {
+		folio_free_swap(f);
+		folio_unlock(f);
+	}
 	folio_put(f);
 }
 
@@ -477,7 +553,7 @@ void free_swap_and_cache_nr(swp_entry_t e, int nr)
 			u64 word = READ_ONCE(*swap_slot(si, swp_offset(one)));
 
 			if (slot_folio(word) && !(word & SLOT_COUNT_MASK))
-				try_to_reclaim_swap(one);
+				try_to_reclaim_swap(one, false);
 		}
 	}
 	if (si)
@@ -533,14 +609,17 @@ void swap_slots_clear_folio(struct folio *f)
 	struct swap_info_struct *si = swp_swap_info(f->swap);
 	struct swap_cluster *ci = cluster_of(si, swp_offset(f->swap));
 	unsigned int first = swp_offset(f->swap) % SWAP_CLUSTER_SLOTS, nr = (unsigned int)folio_nr_pages(f), run = 0;
+	unsigned int idle = 0;
 	u64 *slot = swap_slot(si, swp_offset(f->swap));
 
 	spin_lock(&ci->lock);
 	for (unsigned int i = 0; i < nr; i++) {
 		KASSERT(slot_folio(slot[i]) == f, "SWAP-10");
 		WRITE_ONCE(slot[i], slot[i] & SLOT_COUNT_MASK);
-		if (!slot[i])
+		if (!slot[i]) {
 			run++;
+			idle++;
+		}
 		if (run && (slot[i] || i + 1 == nr)) {
 			free_run(si, ci, first + i + !slot[i] - run, run);
 			run = 0;
@@ -548,6 +627,8 @@ void swap_slots_clear_folio(struct folio *f)
 	}
 	folio_clear_swapcache(f);
 	f->swap.val = 0;
+	if (idle)
+		atomic_long_sub(idle, &si->idle);
 	spin_unlock(&ci->lock);
 }
 
@@ -560,6 +641,19 @@ void swap_cache_split_folio(struct folio *f, struct folio *piece, unsigned long 
 	KASSERT(slot_folio(*slot) == f, "SPLIT-6");
 	piece->swap = e;
 	WRITE_ONCE(*slot, (*slot & SLOT_COUNT_MASK) | folio_slot_bits(piece));
+}
+
+void swap_cache_move_folio(struct folio *src, struct folio *dst)
+{
+	u64 *slot = swap_slot(swp_swap_info(src->swap), swp_offset(src->swap));
+
+	folio_ref_add(dst, (int)folio_nr_pages(dst));
+	dst->swap = src->swap;
+	folio_set_swapcache(dst);
+	for (unsigned long i = 0; i < folio_nr_pages(dst); i++)
+		WRITE_ONCE(slot[i], (slot[i] & SLOT_COUNT_MASK) | folio_slot_bits(dst));
+	folio_clear_swapcache(src);
+	src->swap.val = 0;
 }
 
 void swap_cluster_lock(struct folio *f)
@@ -585,7 +679,7 @@ void swap_mark_bad(struct swap_info_struct *si, unsigned long offset)
 	ci->map[slot / 64] |= 1ULL << (slot % 64);
 	ci->used++;
 	si->pages -= offset < si->max;
-	refile_lower(si, ci, SWAP_NR_ORDERS);
+	refile(si, ci, swap_largest_run(ci));
 }
 
 int swap_alloc_area(struct swap_info_struct *si)

@@ -45,6 +45,8 @@ struct swap_info_struct {
 	bool synchronous, stable_writes, rotational;	/* c: of the device */
 	unsigned long max, pages;	/* c: slots with and without the bad ones */
 	atomic_long_t inuse;		/* a: slots that are not free */
+	atomic_long_t idle;		/* a: of these, cached and named by no entry: free if somebody takes the trouble */
+	unsigned long idle_scan;	/* where the search for them goes on; no lock */
 	u64 *slots;			/* L */
 	struct swap_cluster *clusters;
 	unsigned long nr_clusters;	/* c */
@@ -86,6 +88,8 @@ int swap_alloc_area(struct swap_info_struct *si);
 void swap_free_area(struct swap_info_struct *si);
 /* Slot OFFSET shall never be used. => nobody else knows SI yet */
 void swap_mark_bad(struct swap_info_struct *si, unsigned long offset);
+/* The order of the largest aligned run that is free in CI; FULL: none. => cluster locked, or the machine stopped */
+int swap_largest_run(const struct swap_cluster *ci);
 /* Put SI among the areas that give slots; take it away, and wait until nobody allocates from it. */
 void swap_enable_area(struct swap_info_struct *si);
 void swap_disable_area(struct swap_info_struct *si);

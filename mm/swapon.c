@@ -193,6 +193,7 @@ static void start_area(struct swap_info_struct *si, unsigned int flags)
 	if (si->rotational)
 		atomic_inc(&nr_rotate_swap);
 	atomic_long_set(&si->inuse, 0);
+	atomic_long_set(&si->idle, 0);
 	mutex_lock(&swapon_mutex);
 	si->prio = flags & SWAP_FLAG_PREFER ? (int)(flags & SWAP_FLAG_PRIO_MASK) : DEF_SWAP_PRIO;
 	atomic_set(&si->users, 1);

@@ -30,7 +30,7 @@ static bool is_active(enum lru_list l) { return l == LRU_ACTIVE_ANON || l == LRU
 
 static bool can_reclaim_anon(void)
 {
-	return get_nr_swap_pages() > 0;
+	return can_get_swap_slots();
 }
 
 static void lru_note_cost(bool file, unsigned long written, unsigned long kept)
