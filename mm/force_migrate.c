@@ -60,7 +60,7 @@ static int force_migrate(struct mm_struct *mm, unsigned long start, unsigned lon
 	if (!parse_mode(args, &mode))
 		return -EINVAL;
 	lru_add_drain_all();
-	while ((f = next_mapped_folio(mm, &addr, end)) && !fatal_signal_pending(current)) {
+	while (!fatal_signal_pending(current) && (f = next_mapped_folio(mm, &addr, end))) {
 		int err = migrate_one_folio(f, mode);
 
 		folio_put(f);

@@ -43,7 +43,7 @@ static int force_scan(struct mm_struct *mm, unsigned long start, unsigned long e
 	struct folio *f;
 
 	lru_add_drain_all();
-	while ((f = next_mapped_folio(mm, &addr, end)) && !fatal_signal_pending(current)) {
+	while (!fatal_signal_pending(current) && (f = next_mapped_folio(mm, &addr, end))) {
 		if (folio_isolate_lru(f)) {
 			scan_folio(f, out);
 		} else {
@@ -52,7 +52,7 @@ static int force_scan(struct mm_struct *mm, unsigned long start, unsigned long e
 		}
 		cond_resched();
 	}
-	return f ? -EINTR : 0;
+	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 FORCE_WORD("scan", "", force_scan);
 

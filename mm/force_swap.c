@@ -133,7 +133,7 @@ static int force_swapcache(struct mm_struct *mm, unsigned long start, unsigned l
 		folio_put(f);
 	}
 	addr = start & PAGE_MASK;
-	while ((f = next_cached_folio(mm, &addr, end)) && !fatal_signal_pending(current)) {
+	while (!fatal_signal_pending(current) && (f = next_cached_folio(mm, &addr, end))) {
 		n++;
 		if (keep) {
 			hold(f);

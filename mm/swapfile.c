@@ -513,30 +513,31 @@ int swap_count(swp_entry_t e)
 	return (int)(READ_ONCE(*swap_slot(swp_swap_info(e), swp_offset(e))) & SLOT_COUNT_MASK);
 }
 
-/* F goes out of the cache, if nobody names its slots and its lock can be had; one that is mapped only if MAPPED_TOO. */
-static void try_to_free_swap(struct folio *f, bool mapped_too)
+void free_swap_cache(struct folio *f)
 {
-	if ((!mapped_too && folio_mapped(f)) || !folio_trylock(f))
+	if (!folio_test_swapcache(f) || folio_mapped(f) || !folio_trylock(f))
 		return;
-	if (mapped_too || !folio_mapped(f))
+	if (!folio_mapped(f))
 		folio_free_swap(f);
 	folio_unlock(f);
 }
 
-void free_swap_cache(struct folio *f)
-{
-	if (folio_test_swapcache(f))
-		try_to_free_swap(f, false);
-}
-
-/* The same for the folio that serves E. */
+/*
+ * The folio that serves E goes out of the cache, if nobody names its slots and its lock can be had; one that is mapped only
+ * if MAPPED_TOO.
+ */
 static void try_to_reclaim_swap(swp_entry_t e, bool mapped_too)
 {
 	struct folio *f = swap_cache_get_folio(e);
 
 	if (!f)
 		return;
-	try_to_free_swap(f, mapped_too);
+	if (!mapped_too) {
+		free_swap_cache(f);
+	} else if (folio_trylock(f)) {
+		folio_free_swap(f);
+		folio_unlock(f);
+	}
 	folio_put(f);
 }
 
