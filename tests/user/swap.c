@@ -174,6 +174,7 @@ TEST(cached_copies_make_room)
 TEST(a_full_area_keeps_the_rest_in_memory)
 {
 	const char *disk = swap_on(65);
+	stay_here();
 	char *p = anon(128 * PAGE);
 	fill_pages(p, 128 * PAGE);
 	madvise(p, 128 * PAGE, MADV_PAGEOUT);
@@ -450,6 +451,7 @@ TEST(madv_free_gives_slots_back)
 TEST_KINDS(lazily_freeable_memory_needs_no_slot)
 {
 	const char *disk = swap_on(0);
+	stay_here();
 	char *p = area_of(k);
 	long out = vmstat("pswpout"), freed = vmstat("pglazyfreed");
 
@@ -567,6 +569,7 @@ TEST(faults_in_a_row_read_ahead)
 TEST(shared_memory_goes_out_and_comes_back)
 {
 	const char *disk = swap_on(0);
+	stay_here();
 	char *p = OK(mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	long out = vmstat("pswpout");
 	pid_t pid;
@@ -589,6 +592,7 @@ TEST(shared_memory_goes_out_and_comes_back)
 TEST(a_file_in_memory_is_read_written_and_cut_while_it_is_out)
 {
 	const char *disk = swap_on(0);
+	stay_here();
 	int fd = OK((int)syscall(SYS_memfd_create, "swapped", 0));
 	char *p, page[PAGE];
 	long free_kb = meminfo_kb("SwapFree");

@@ -80,6 +80,7 @@ static void writer_goes_on(void)
 TEST_KINDS(no_store_is_lost_when_the_page_goes_out)
 {
 	const char *disk = swap_on(0);
+	on_cpu(0);		/* whose LRU batch the pages are in, and which drains it */
 	char *p = area_of(k);
 	long out = vmstat("pswpout");
 	pthread_t t = start_writer(p + 5 * PAGE);
@@ -107,9 +108,11 @@ static void *pageout_thread(void *arg)
 static void parked_writer(const struct kind *k, const char *point)
 {
 	const char *disk = swap_on(0);
-	char *p = area_of(k);
+	char *p;
 	pthread_t t, pager;
 
+	on_cpu(0);
+	p = area_of(k);
 	if (!have_control("pause"))
 		SKIP("needs Quire's controls");
 	/* The area begins at a multiple of its size, so that the thread finds it. */
@@ -148,6 +151,7 @@ static void owed_flush(bool unmap)
 	pthread_t t;
 	pid_t scanner;
 
+	on_cpu(0);
 	if (!have_control("force"))
 		SKIP("needs Quire's controls");
 	t = start_writer(p);
@@ -184,6 +188,7 @@ struct pinner { char *p; volatile int stop; long pins, bad; };
 static void *pin_thread(void *arg)
 {
 	struct pinner *a = arg;
+	on_cpu((int)sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	int fd = gup_open();
 	char seen[PAGE], mark = 'a';
 
@@ -207,10 +212,12 @@ static void *pin_thread(void *arg)
 TEST_KINDS(a_pinned_page_is_never_a_swap_entry)
 {
 	const char *disk = swap_on(0);
-	struct pinner a = { .p = area_of(k) };
+	struct pinner a = { 0 };
 	long out = vmstat("pswpout");
 	pthread_t t;
 
+	on_cpu(0);
+	a.p = area_of(k);
 	close(gup_open());
 	OK(-pthread_create(&t, NULL, pin_thread, &a));
 	for (int i = 0; i < ktap_scale(300) || a.pins < 10 || vmstat("pswpout") == out; i++)
