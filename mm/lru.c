@@ -43,13 +43,18 @@ static void lru_account(struct folio *f, enum lru_list l, long sign)
 	mod_node_page_state(NR_INACTIVE_ANON + l, nr);
 }
 
-/* MLK-7: a folio that is marked goes to the unevictable list, another one never. => lru_lock held, F on no list */
+/*
+ * MLK-7: a folio that is marked goes to the unevictable list, another one never.
+ * => lru_lock held, F on no list
+ */
 static void lru_judge_new(struct folio *f)
 {
-	if (folio_test_mlocked(f) == folio_test_unevictable(f))
+	bool marked = folio_test_mlocked(f);
+
+	if (marked == folio_test_unevictable(f))
 		return;
-	count_vm_events(folio_test_mlocked(f) ? UNEVICTABLE_PGCULLED : UNEVICTABLE_PGRESCUED, (long)folio_nr_pages(f));
-	if (folio_test_mlocked(f)) {
+	count_vm_events(marked ? UNEVICTABLE_PGCULLED : UNEVICTABLE_PGRESCUED, (long)folio_nr_pages(f));
+	if (marked) {
 		folio_clear_active(f);
 		folio_set_unevictable(f);
 	} else {

@@ -1,21 +1,24 @@
 /*
- * mm/mlock.c - mlock, mlock2, munlock, mlockall, munlockall, and the marks on folios (part 8b of the rules, MLK-*).
+ * mm/mlock.c - mlock, mlock2, munlock, mlockall, munlockall, and the marks on folios (part 8b of the rules,
+ * MLK-*).
  *
- *	mlock ──> VM_LOCKED, under the mmap write lock ──> walk: mark what is mapped ──> fault the rest in (read lock)
- *	                                                        │                          └─ rmap.c marks what it maps
- *	                                                        v
+ *	mlock ──> VM_LOCKED, mmap lock for writing ──> walk: mark what is mapped ──> fault in the rest
+ *	                                                  │                            └─ rmap.c marks it
+ *	                                                  v
  *	folio: mlock_count 0 ──> 1: PG_mlocked, nr_mlock ──batch──> the unevictable list
  *	                   1 ──> 0: a VMA fewer ──batch──> no VMA any more? mark off, to an inactive list
  *
- * The promise is VM_LOCKED itself; marks only keep folios out of reclaim's way. mlock_count says for how many VMAs a folio
- * is marked. It changes at once, under the page-table lock of the mapping it is about. What follows from it is judged when
- * the batch of the CPU is drained, by the count as it is then: so it does not matter in which order batches are drained.
+ * The promise is VM_LOCKED itself; marks only keep folios out of reclaim's way. mlock_count says for how many
+ * VMAs a folio is marked. It changes at once, under the page-table lock of the mapping it is about. What
+ * follows from it is judged when the batch of the CPU is drained, by the count as it is then: so it does not
+ * matter in which order batches are drained.
  *
- * A large folio is marked only where one VMA maps it wholly (MLK-8); any part that goes takes the mark away. So the count
- * may be too low, which reclaim repairs, but not too high: every mapping that was counted ends by munlock_folio.
+ * A large folio is marked only where one VMA maps it wholly (MLK-8); any part that goes takes the mark away.
+ * So the count may be too low, which reclaim repairs, but not too high: every mapping that was counted ends
+ * by munlock_folio.
  *
- * Linux: mm/mlock.c. Its count overlays the list links of folios that are then on no list; ours has a word of its own,
- * and the list is real.
+ * Linux: mm/mlock.c. Its count overlays the list links of folios that are then on no list; ours has a word of
+ * its own, and the list is real.
  */
 #include "mm/mlock.h"
 #include "kernel/lib/err.h"
@@ -160,8 +163,8 @@ void mlock_freed_folio(struct folio *f)
 }
 
 /*
- * Not counted again if it is counted already: then the mark was on its way. The flags of VMA are looked at with the lock of
- * the last PTE held: had munlock been by there, they would say so.
+ * Not counted again if it is counted already: then the mark was on its way. The flags of VMA are looked at
+ * with the lock of the last PTE held: had munlock been by there, they would say so.
  */
 bool mlock_if_wholly_mapped(struct folio *f, struct vm_area_struct *vma)
 {
@@ -256,8 +259,9 @@ static void mark_range(struct vm_area_struct *vma, unsigned long start, unsigned
 /*
  * [START, END) within VMA is locked as LOCK says (0: unlocked). 0 or -ENOMEM.
  *
- * While the pages are counted, reclaim and migration unmap some and map others. So that none is counted twice, or stays
- * counted, VM_LOCKED and VM_IO together mean: what is mapped now is not counted, what is unmapped is counted off.
+ * While the pages are counted, reclaim and migration unmap some and map others. So that none is counted
+ * twice, or stays counted, VM_LOCKED and VM_IO together mean: what is mapped now is not counted, what is
+ * unmapped is counted off.
  */
 static int mlock_fixup(struct vm_area_struct *vma, unsigned long start, unsigned long end, vm_flags_t lock)
 {

@@ -77,7 +77,8 @@ void clear_current_oom_origin(void)
 /* In swapoff, and not about to leave it because of a signal. */
 static bool oom_task_origin(const struct task_struct *p)
 {
-	return READ_ONCE(p->signal->oom_flag_origin) && !(p->signal->flags & SIGNAL_GROUP_EXIT) && !oom_unkillable(p);
+	return READ_ONCE(p->signal->oom_flag_origin) && !(p->signal->flags & SIGNAL_GROUP_EXIT) &&
+	       !oom_unkillable(p);
 }
 
 /* What all badness is measured by: RAM and swap, in pages. */
@@ -157,15 +158,22 @@ static void dump_tasks(void)
 	spin_unlock(&tasklist_lock);
 }
 
+static void dump_memory(void)
+{
+	pr_warn("Mem-Info: free %lu of %lu pages, unevictable %lu, anon %lu active %lu inactive, file %lu %lu\n",
+		nr_free_pages(), totalram_pages(), node_page_state(NR_UNEVICTABLE),
+		node_page_state(NR_ACTIVE_ANON), node_page_state(NR_INACTIVE_ANON),
+		node_page_state(NR_ACTIVE_FILE), node_page_state(NR_INACTIVE_FILE));
+	pr_warn("Free swap  = %ldkB, total %ldkB, swap cache %lu pages\n",
+		get_nr_swap_pages() << (PAGE_SHIFT - 10), total_swap_pages() << (PAGE_SHIFT - 10),
+		node_page_state(NR_SWAPCACHE));
+}
+
 static void dump_header(gfp_t gfp, unsigned int order)
 {
 	pr_warn("%s invoked oom-killer: gfp_mask=%#x, order=%u, oom_score_adj=%d\n", current->comm, gfp,
 		order, current->signal ? current->signal->oom_score_adj : 0);
-	pr_warn("Mem-Info: free %lu of %lu pages, anon %lu active %lu inactive, file %lu active %lu inactive, unevictable %lu\n",
-		nr_free_pages(), totalram_pages(), node_page_state(NR_ACTIVE_ANON), node_page_state(NR_INACTIVE_ANON),
-		node_page_state(NR_ACTIVE_FILE), node_page_state(NR_INACTIVE_FILE), node_page_state(NR_UNEVICTABLE));
-	pr_warn("Free swap  = %ldkB, total %ldkB, swap cache %lu pages\n", get_nr_swap_pages() << (PAGE_SHIFT - 10),
-		total_swap_pages() << (PAGE_SHIFT - 10), node_page_state(NR_SWAPCACHE));
+	dump_memory();
 	if (oom_dump_tasks)
 		dump_tasks();
 }

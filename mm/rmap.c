@@ -455,8 +455,8 @@ void folio_add_new_anon_rmap(struct folio *f, struct vm_area_struct *vma, unsign
 }
 
 /*
- * MLK-7: VMA maps NR pages more of F by one entry or one run of them. Of a large folio mapped bit by bit nobody knows here
- * whether that was the last bit: reclaim sees it.
+ * MLK-7: VMA maps NR pages more of F by one entry or one run of them. Of a large folio mapped bit by bit
+ * nobody knows here whether that was the last bit: reclaim sees it.
  */
 static void note_mapped(struct folio *f, int nr, struct vm_area_struct *vma)
 {
@@ -559,8 +559,8 @@ static void note_partially_mapped(struct folio *f, bool partial)
 }
 
 /*
- * MLK-7: VMA maps less of F. A mark that no mapping is behind any more (munlock raced with the temporary unmapping of
- * a page) ends with the last one.
+ * MLK-7: VMA maps less of F. A mark that no mapping is behind any more (munlock raced with the temporary
+ * unmapping of a page) ends with the last one.
  */
 static void note_unmapped(struct folio *f, struct vm_area_struct *vma)
 {

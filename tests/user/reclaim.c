@@ -569,6 +569,10 @@ TEST(memory_goes_out_while_no_page_can_be_had)
 	swap_end();
 }
 
+/*
+ * T-RCL-9. The task that lets the disk go on in the end must not need memory before: it is resident, and while the writes are
+ * kept back it only sleeps. Who spins for so long is seen in the counters afterwards.
+ */
 TEST_SLOW(nobody_is_killed_while_the_disk_does_not_answer)
 {
 	need("alloc");
@@ -577,12 +581,11 @@ TEST_SLOW(nobody_is_killed_while_the_disk_does_not_answer)
 	swap_begin_slow();
 	if (swap_is_sync(area))
 		SKIP("no disk that answers later");
-	/* This task must not wait for the disk: it stays resident, and has something to give back when it needs memory. */
 	OK(mlockall(MCL_CURRENT | MCL_FUTURE));
 	int release = OK(open(QUIRE_DIR "pause", O_WRONLY | O_CLOEXEC));
-	char *spare = OK(mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	settle();
-	long kills = vmstat("oom_kill");
+	long kills = vmstat("oom_kill"), runs = vmstat("pageoutrun");
+	long scans = vmstat("pgscan_kswapd") + vmstat("pgscan_direct");
 	EXPECT_EQ(control("alloc", "fill %ld", zone_sum("high ") + (long)(n / PAGE)), 0);
 	EXPECT_EQ(control("pause", "arm disk_write_done"), 0);
 	for (int i = 0; i < 4; i++) {
@@ -594,16 +597,13 @@ TEST_SLOW(nobody_is_killed_while_the_disk_does_not_answer)
 			ktap_exit();
 		}
 	}
-	EXPECT_TRUE(ktap_until(parked_at("disk_write_done") >= 32));
-	OK(munmap(spare, 2 * MIB));
-	long runs = vmstat("pageoutrun"), scans = vmstat("pgscan_kswapd") + vmstat("pgscan_direct");
-	ktap_sleep_ms(500);	/* for as long they could spin */
-	EXPECT_LE(vmstat("pageoutrun") - runs, 60);
-	EXPECT_LE(vmstat("pgscan_kswapd") + vmstat("pgscan_direct") - scans, 60 * (long)(5 * n / PAGE));
-	EXPECT_EQ(vmstat("oom_kill"), kills);
+	ktap_sleep_ms(3000);
 	EXPECT_EQ(write(release, "disarm", 6), 6);
 	for (int i = 0; i < 4; i++)
 		EXPECT_CHILD(child[i]);
+	EXPECT_GE(vmstat("pswpout"), 4 * (long)(n / PAGE) / 2);
+	EXPECT_LE(vmstat("pageoutrun") - runs, 200);
+	EXPECT_LE(vmstat("pgscan_kswapd") + vmstat("pgscan_direct") - scans, 60 * 4 * (long)(n / PAGE));
 	EXPECT_EQ(vmstat("oom_kill"), kills);
 	release_all();
 	swap_end();

@@ -45,8 +45,8 @@ static void expect_page(const struct arena *a, size_t i)
 {
 	if (page_is_right(a, i))
 		return;
-	KTAP_FAIL("# hog %d: page %zu of arena %llu (%p), version %u: %llx %llx %llx, expected %llx; pagemap %llx", (int)getpid(), i,
-		  (unsigned long long)a->tag, a->p + i * PAGE, a->version[i], (unsigned long long)*word_at(a, i, 0),
+	KTAP_FAIL("# hog %d: page %zu of arena %d (%p), version %u: %llx %llx %llx, expected %llx; pagemap %llx",
+		  (int)getpid(), i, (int)a->tag, a->p + i * PAGE, a->version[i], (unsigned long long)*word_at(a, i, 0),
 		  (unsigned long long)*word_at(a, i, 1), (unsigned long long)*word_at(a, i, 2),
 		  (unsigned long long)word_of(a, i, a->version[i]), (unsigned long long)pagemap(a->p + i * PAGE));
 	ktap_exit();
@@ -217,7 +217,6 @@ static void stress(const char *thp, const char *swappiness)
 	long kills = vmstat("oom_kill"), out = vmstat("pswpout");
 	bool chosen = choose(THP_DIR "enabled", thp, old);
 	EXPECT_EQ(ktap_write("/proc/sys/vm/swappiness", swappiness), 0);
-	/* What is resident for a moment in eight children is on top of the set. */
 	run_hogs(set, ktap_scale(100));
 	EXPECT_EQ(vmstat("oom_kill"), kills);
 	EXPECT_GT(vmstat("pswpout"), out + (long)(set / PAGE / 8));
