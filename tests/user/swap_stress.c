@@ -199,11 +199,12 @@ static void run_hogs(size_t total, long rounds)
 static size_t working_set(void)
 {
 	size_t ram = (size_t)ktap_number("/proc/meminfo", "MemTotal") * 1024;
-	size_t room = (size_t)(ktap_number("/proc/meminfo", "MemFree") + ktap_number("/proc/meminfo", "SwapFree")) * 1024;
+	size_t free = (size_t)ktap_number("/proc/meminfo", "MemFree") * 1024;
+	size_t room = free + (size_t)ktap_number("/proc/meminfo", "SwapFree") * 1024;
 	size_t want = room * 3 / 4 < 2 * ram ? room * 3 / 4 : 2 * ram;
 	if (ram > 600 * MB)
 		SKIP("too much memory to fill");
-	if (want < ram + ram / 8)
+	if (want < free + free / 8)
 		SKIP("too little swap");
 	return want;
 }
