@@ -26,6 +26,7 @@ struct swap_bio {
 	struct bio bio;
 	struct bio_vec vec;
 	struct folio *folio;
+	bool reserved;			/* from the reserve; else on the stack of who waits for a synchronous device */
 	struct list_head list;		/* swap_bio_lock: while it is free */
 };
 
@@ -59,17 +60,19 @@ static struct swap_bio *try_swap_bio(enum req_op op)
 	return b;
 }
 
-/* A request for all of F. May sleep, but needs no memory. */
-static struct swap_bio *swap_bio_for(struct folio *f, enum req_op op, void (*end_io)(struct bio *bio))
+/* A request for all of F: OWN, the caller's, if the device is done with it at once. May sleep, but needs no memory. */
+static struct swap_bio *swap_bio_for(struct folio *f, enum req_op op, void (*end_io)(struct bio *bio), struct swap_bio *own)
 {
-	struct swap_bio *b = try_swap_bio(op);
+	struct swap_info_struct *si = swp_swap_info(f->swap);
+	struct swap_bio *b = si->synchronous ? own : try_swap_bio(op);
 
 	if (unlikely(!b))
 		wait_event(swap_bio_wait, (b = try_swap_bio(op)) != NULL);
 	b->folio = f;
+	b->reserved = b != own;
 	b->vec = (struct bio_vec){ .bv_page = &f->page, .bv_len = (unsigned int)(folio_nr_pages(f) << PAGE_SHIFT) };
 	b->bio = (struct bio){
-		.bi_bdev = swp_swap_info(f->swap)->bdev, .bi_op = op, .bi_io_vec = &b->vec, .bi_vcnt = 1,
+		.bi_bdev = si->bdev, .bi_op = op, .bi_io_vec = &b->vec, .bi_vcnt = 1,
 		.bi_sector = swp_offset(f->swap) * SECTORS_PER_PAGE, .bi_end_io = end_io, .bi_private = b,
 	};
 	return b;
@@ -79,6 +82,8 @@ static void put_swap_bio(struct swap_bio *b)
 {
 	unsigned long flags;
 
+	if (!b->reserved)
+		return;
 	spin_lock_irqsave(&swap_bio_lock, flags);
 	list_add(&b->list, &free_swap_bios);
 	nr_free_swap_bios++;
@@ -122,7 +127,7 @@ static void end_swap_write(struct bio *bio)
 void swap_writeout(struct folio *f)
 {
 	long nr = (long)folio_nr_pages(f);
-	struct swap_bio *b;
+	struct swap_bio own, *b;
 
 	KASSERT(folio_test_locked(f) && folio_test_swapcache(f) && !folio_test_writeback(f), "SWAP-4");
 	/* Who named the slots is gone: there is nothing to keep. */
@@ -130,7 +135,7 @@ void swap_writeout(struct folio *f)
 		folio_unlock(f);
 		return;
 	}
-	b = swap_bio_for(f, REQ_OP_WRITE, end_swap_write);
+	b = swap_bio_for(f, REQ_OP_WRITE, end_swap_write, &own);
 	folio_clear_dirty(f);
 	folio_start_writeback(f);
 	count_vm_events(PSWPOUT, nr);
@@ -155,10 +160,10 @@ static void end_swap_read(struct bio *bio)
 
 void swap_read_folio(struct folio *f)
 {
-	struct swap_bio *b;
+	struct swap_bio own, *b;
 
 	KASSERT(folio_test_locked(f) && folio_test_swapcache(f) && !folio_test_uptodate(f), "SWAP-8");
-	b = swap_bio_for(f, REQ_OP_READ, end_swap_read);
+	b = swap_bio_for(f, REQ_OP_READ, end_swap_read, &own);
 	count_vm_events(PSWPIN, (long)folio_nr_pages(f));
 	count_mthp_stat(folio_order(f), MTHP_STAT_SWPIN);
 	folio_lock_handoff(f);

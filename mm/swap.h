@@ -44,6 +44,8 @@ int swap_count(swp_entry_t e);
  * => F locked
  */
 bool folio_free_swap(struct folio *f);
+/* swap_free_nr for NR entries from E on, slots of F that were just mapped, and folio_free_swap. => as these; F locked */
+bool swap_free_mapped(struct folio *f, swp_entry_t e, int nr);
 /*
  * F lost a mapping: out of the cache, if nobody maps it or names its slots any more, and its lock can be had. Else it
  * would lie there until reclaim finds it. => a reference; no spinlock held

@@ -227,8 +227,11 @@ static void map_swapped(struct swap_fault *sf)
 	folio_add_anon_rmap_ptes(sf->folio, sf->page, sf->nr, vma, sf->addr, rmap);
 	for (int i = 0; i < sf->nr; i++)
 		set_pte(sf->pte + i, __pte(pte_val(pte) + (u64)i * PAGE_SIZE));
-	swap_free_nr(first, sf->nr);
 	vmf->orig_pte = ptep_get(vmf->pte);
+	if (should_free_swap(sf))
+		swap_free_mapped(sf->folio, first, sf->nr);
+	else
+		swap_free_nr(first, sf->nr);
 }
 
 /* Under both locks. True: the folio's reference is the mapping's now. */
@@ -252,8 +255,6 @@ static bool map_if_unchanged(struct swap_fault *sf, vm_fault_t *ret)
 		return false;
 	}
 	map_swapped(sf);
-	if (should_free_swap(sf))
-		folio_free_swap(f);
 	return true;
 }
 

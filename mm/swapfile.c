@@ -409,7 +409,8 @@ static void free_run(struct swap_info_struct *si, struct swap_cluster *ci, unsig
 	for (unsigned int i = slot; i < slot + nr; i++)
 		ci->map[i / 64] &= ~(1ULL << (i % 64));
 	ci->used -= nr;
-	for (unsigned int i = slot; i < slot + nr; i++)
+	/* Slots of one block lie in the same larger ones. */
+	for (unsigned int i = slot; i < slot + nr; i = (i | ((1U << max) - 1)) + 1)
 		max = run_around(ci, i, max);
 	refile(si, ci, max);
 	atomic_long_sub(nr, &si->inuse);
@@ -560,6 +561,51 @@ void free_swap_and_cache_nr(swp_entry_t e, int nr)
 		put_swap_device(si);
 }
 
+/* F, whose slots no entry names, has no copy on the disk any more. */
+static void left_swap_cache(struct folio *f, long nr)
+{
+	mod_node_page_state(NR_SWAPCACHE, -nr);
+	mod_node_page_state(NR_FILE_PAGES, -nr);
+	folio_put_refs(f, (int)nr);
+	folio_set_dirty(f);
+	/* A folio in the cache is not queued (SPLIT-9): what was unmapped of it meanwhile counts now. */
+	folio_end_unmapping(f);
+}
+
+bool swap_free_mapped(struct folio *f, swp_entry_t e, int nr)
+{
+	struct swap_info_struct *si = swp_swap_info(e);
+	unsigned long first = swp_offset(f->swap), from = swp_offset(e) - first;
+	struct swap_cluster *ci = cluster_of(si, first);
+	int pages = (int)folio_nr_pages(f), idle = 0;
+	u64 *slot = swap_slot(si, first), alone = folio_slot_bits(f);
+	bool last = !folio_test_writeback(f);
+
+	KASSERT(folio_test_locked(f) && folio_matches_swap_entry(f, e), "SWAP-14");
+	spin_lock(&ci->lock);
+	for (int i = 0; i < nr; i++) {
+		KASSERT(slot[from + (unsigned int)i] > alone, "SWAP-1");
+		WRITE_ONCE(slot[from + (unsigned int)i], slot[from + (unsigned int)i] - 1);
+		idle += slot[from + (unsigned int)i] == alone;
+	}
+	for (int i = 0; i < pages && last; i++)
+		last = slot[i] == alone;
+	if (last) {
+		for (int i = 0; i < pages; i++)
+			WRITE_ONCE(slot[i], 0);
+		folio_clear_swapcache(f);
+		f->swap.val = 0;
+		free_run(si, ci, first % SWAP_CLUSTER_SLOTS, (unsigned int)pages);
+		idle -= pages;
+	}
+	if (idle)
+		atomic_long_add(idle, &si->idle);
+	spin_unlock(&ci->lock);
+	if (last)
+		left_swap_cache(f, pages);
+	return last;
+}
+
 bool folio_free_swap(struct folio *f)
 {
 	swp_entry_t e = f->swap;
@@ -571,10 +617,8 @@ bool folio_free_swap(struct folio *f)
 	for (unsigned long i = 0; i < folio_nr_pages(f); i++)
 		if (swap_count(swp_entry_add(e, i)))
 			return false;
-	delete_from_swap_cache(f);
-	folio_set_dirty(f);
-	/* A folio in the cache is not queued (SPLIT-9): what was unmapped of it meanwhile counts now. */
-	folio_end_unmapping(f);
+	swap_slots_clear_folio(f);
+	left_swap_cache(f, (long)folio_nr_pages(f));
 	return true;
 }
 

@@ -416,6 +416,7 @@ DISK_BOOTS = (
     ("large-blocks", "new:64M,device.logical_block_size=4096,device.physical_block_size=4096", "", ["disk", "scale=20"]),
     ("small-queue", "new:64M,device.queue-size=4,device.seg-max-adjust=off", "", ["disk", "scale=20"]),
     ("read-only", ["new:64M", "new:1M,ro=1"], "", ["disk:a_read_only_disk_is_not_written"]),
+    ("swap", "new:256M", "SWAP_DISK=/dev/vda", ["swap", "swapon", "swap_race", "scale=50"]),
     ("slow", "new:64M,iops=150", "", ["fast", "disk", "scale=10"]),
     ("bad-sectors", "new:64M,bad-read=2048,bad-write=4096", "BAD_READ=2048 BAD_WRITE=4096",
      ["disk:a_bad_sector_is_an_error_and_the_rest_is_fine"]),

@@ -450,8 +450,8 @@ TEST(contents_when_slots_are_short)
 TEST_SLOW(memory_larger_than_ram)
 {
 	const char *disk = swap_on(0);
-	long kb = meminfo_kb("MemAvailable") + meminfo_kb("SwapFree") / 2, kills = vmstat("oom_kill");
-	size_t pages = (size_t)kb / 4 / 4;
+	long ram = meminfo_kb("MemAvailable"), half = meminfo_kb("SwapFree") / 2, kills = vmstat("oom_kill");
+	size_t pages = (size_t)(ram + (half < ram ? half : ram)) / 4 / 4;
 	pid_t pid[4];
 
 	for (uint64_t who = 0; who < 4; who++) {
@@ -460,7 +460,7 @@ TEST_SLOW(memory_larger_than_ram)
 			char *p = reserve(pages * PAGE);
 			if (who % 2)
 				madvise(p, pages * PAGE, MADV_NOHUGEPAGE);
-			for (uint64_t gen = 0; gen < 2; gen++) {
+			for (uint64_t gen = 0; gen < (uint64_t)ktap_scale(2); gen++) {
 				for (size_t i = 0; i < pages; i++)
 					write_page(p, who, i, gen);
 				for (size_t i = 0; i < pages; i++)

@@ -1,6 +1,6 @@
 /*
- * tests/user/swaparea.h - a swap area for the tests that need one: on the RAM disk, else on the first virtio disk; and
- * what they ask of swapped-out memory.
+ * tests/user/swaparea.h - a swap area for the tests that need one: on the disk that SWAP_DISK in the environment names, on
+ * the RAM disk, or on the first virtio disk; and what they ask of swapped-out memory.
  *
  * mkswap's header is written by hand: version 1, no bad blocks. The device must be a scratch one: its contents go.
  */
@@ -28,7 +28,9 @@
 /* A disk whose contents nobody wants, or NULL. */
 static inline const char *swap_disk(void)
 {
-	static const char *const disks[] = { "/dev/ram0", "/dev/vda" };
+	const char *disks[] = { "/dev/ram0", "/dev/vda" };
+	if (getenv("SWAP_DISK"))
+		disks[0] = getenv("SWAP_DISK");
 	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
 		int fd = open(disks[i], O_RDWR | O_CLOEXEC);
 		if (fd < 0)
