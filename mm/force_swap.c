@@ -1,13 +1,14 @@
 /*
- * mm/force_swap.c - "swapcache" of /sys/kernel/debug/quire/force: hold folios in the swap cache, or get them out.
+ * mm/force_swap.c - "swapcache" of /sys/kernel/debug/quire/force: hold folios in the swap cache, or get them
+ * out.
  *
- *	swapcache PID START END keep	what is mapped there goes out of all page tables and into the swap cache, without being
- *					written, and is held there; so is what is cached already
+ *	swapcache PID START END keep	what is mapped there goes out of all page tables and into the swap cache,
+ *					unwritten, and is held there; so is what is cached already
  *	swapcache PID START END release	it is not held any more
- *	swapcache PID START END drop	released, and what can be taken out of the cache is: written first if it must be
+ *	swapcache PID START END drop	released, and taken out of the cache where possible, written first if need be
  *
- * A hold is a reference, so that reclaim lets the folio be, and neither reuse nor swapoff gets rid of the copy. At most
- * 1024 folios are held.
+ * A hold is a reference, so that reclaim lets the folio be, and neither reuse nor swapoff gets rid of the
+ * copy. At most 1024 folios are held.
  */
 #include "kernel/fs/seq_file.h"
 #include "kernel/lib/string.h"
@@ -79,7 +80,10 @@ static void push_into_cache(struct folio *f)
 	folio_putback_lru(f);
 }
 
-/* The folio that serves the first swap entry at or after *ADDR, referenced; *ADDR goes behind it. NULL: none below END. */
+/*
+ * The folio that serves the first swap entry at or after *ADDR, referenced; *ADDR goes behind it. NULL: none
+ * below END.
+ */
 static struct folio *next_cached_folio(struct mm_struct *mm, unsigned long *addr, unsigned long end)
 {
 	struct folio *f = NULL;
@@ -117,7 +121,8 @@ static void drop(struct folio *f)
 	}
 }
 
-static int force_swapcache(struct mm_struct *mm, unsigned long start, unsigned long end, char *args, struct seq_file *out)
+static int force_swapcache(struct mm_struct *mm, unsigned long start, unsigned long end, char *args,
+			   struct seq_file *out)
 {
 	bool keep = !strcmp(args, "keep"), drop_it = !strcmp(args, "drop");
 	unsigned long addr = start & PAGE_MASK, n = 0;

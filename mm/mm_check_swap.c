@@ -1,5 +1,6 @@
 /*
- * mm/mm_check_swap.c - the checker holds swap areas and the swap cache against the entries that name their slots.
+ * mm/mm_check_swap.c - the checker holds swap areas and the swap cache against the entries that name their
+ * slots.
  *
  *	entries in page tables and shmem ──> a tally for each slot ──> its word: count, marker alone, folio and back
  *	words ──> bits and sums of each cluster and area
@@ -57,7 +58,10 @@ static void tally_shmem_entry(void *c, swp_entry_t e)
 	check_tally_entry(c, e, false);
 }
 
-/* SWAP-5, SWAP-10: the slot's folio knows that it is its, and no page that an entry names belongs to one mm alone. */
+/*
+ * SWAP-5, SWAP-10: the slot's folio knows that it is its, and no page that an entry names belongs to one mm
+ * alone.
+ */
 static void check_cached(struct check *c, swp_entry_t e, u64 word)
 {
 	struct folio *f = slot_folio(word);
@@ -83,7 +87,10 @@ static void check_slot(struct check *c, const struct swap_info_struct *si, unsig
 			check_fail(c, "SWAP-1", "entry", e.val, "bad_slot_named", 0, want);
 		return;
 	}
-	/* On the way between a tree and a table an entry may be counted before it stands there, never the other way. */
+	/*
+	 * On the way between a tree and a table an entry may be counted before it stands there, never the
+	 * other way.
+	 */
 	if (have != want && c->any_busy && have > want)
 		c->skipped++;
 	else if (have != want)
@@ -105,7 +112,8 @@ static long check_cluster(struct check *c, const struct swap_info_struct *si, un
 		bool bit = ci->map[i / 64] >> (i % 64) & 1;
 
 		if (bit != (slot[i] != 0))
-			check_fail(c, "SWAP-1", "slot", n * SWAP_CLUSTER_SLOTS + i, "in_use", slot[i] != 0, bit);
+			check_fail(c, "SWAP-1", "slot", n * SWAP_CLUSTER_SLOTS + i, "in_use", slot[i] != 0,
+				   bit);
 		used += slot[i] != 0;
 		bad += slot[i] == SLOT_BAD;
 		*idle += slot_folio(slot[i]) && !(slot[i] & SLOT_COUNT_MASK);

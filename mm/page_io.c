@@ -4,11 +4,11 @@
  *	swap_writeout:    locked, dirty ──> under writeback, unlocked ──disk──> end_swap_write: clean, or dirty again
  *	swap_read_folio:  locked        ──────────────────────────────disk──> end_swap_read: unlocked, uptodate or not
  *
- * A folio is one piece of memory and its slots are one piece of the disk, so that any folio is one request. On a
- * synchronous device the second half has run when the first returns; there is no other difference.
+ * A folio is one piece of memory and its slots are one piece of the disk, so that any folio is one request.
+ * On a synchronous device the second half has run when the first returns; there is no other difference.
  *
- * The requests come from a reserve that only this file uses, and each goes back when it is done: whoever has to wait for
- * one waits for the disk and not for memory (RCL-26). Linux: mm/page_io.c, with a mempool.
+ * The requests come from a reserve that only this file uses, and each goes back when it is done: whoever has
+ * to wait for one waits for the disk and not for memory (RCL-26). Linux: mm/page_io.c, with a mempool.
  */
 #include "kernel/init.h"
 #include "kernel/lib/printk.h"
@@ -26,7 +26,7 @@ struct swap_bio {
 	struct bio bio;
 	struct bio_vec vec;
 	struct folio *folio;
-	bool reserved;			/* from the reserve; else on the stack of who waits for a synchronous device */
+	bool reserved;			/* of the reserve; else on the stack of a synchronous caller */
 	struct list_head list;		/* swap_bio_lock: while it is free */
 };
 
@@ -60,8 +60,12 @@ static struct swap_bio *try_swap_bio(enum req_op op)
 	return b;
 }
 
-/* A request for all of F: OWN, the caller's, if the device is done with it at once. May sleep, but needs no memory. */
-static struct swap_bio *swap_bio_for(struct folio *f, enum req_op op, void (*end_io)(struct bio *bio), struct swap_bio *own)
+/*
+ * A request for all of F: OWN, the caller's, if the device is done with it at once. May sleep, but needs no
+ * memory.
+ */
+static struct swap_bio *swap_bio_for(struct folio *f, enum req_op op, void (*end_io)(struct bio *bio),
+				     struct swap_bio *own)
 {
 	struct swap_info_struct *si = swp_swap_info(f->swap);
 	struct swap_bio *b = si->synchronous ? own : try_swap_bio(op);
@@ -70,7 +74,9 @@ static struct swap_bio *swap_bio_for(struct folio *f, enum req_op op, void (*end
 		wait_event(swap_bio_wait, (b = try_swap_bio(op)) != NULL);
 	b->folio = f;
 	b->reserved = b != own;
-	b->vec = (struct bio_vec){ .bv_page = &f->page, .bv_len = (unsigned int)(folio_nr_pages(f) << PAGE_SHIFT) };
+	b->vec = (struct bio_vec){
+		.bv_page = &f->page, .bv_len = (unsigned int)(folio_nr_pages(f) << PAGE_SHIFT),
+	};
 	b->bio = (struct bio){
 		.bi_bdev = si->bdev, .bi_op = op, .bi_io_vec = &b->vec, .bi_vcnt = 1,
 		.bi_sector = swp_offset(f->swap) * SECTORS_PER_PAGE, .bi_end_io = end_io, .bi_private = b,

@@ -4,10 +4,10 @@
  *	i_pages:  index -> folio ──reclaim──> swap entry (a value) ──the next who asks──> folio again
  *	                   └── never written: ──> nothing; a hole reads as the same zeroes
  *
- * The entry in the tree counts in its slot like a PTE. Mappings of the page are gone before it goes out, and nothing
- * stands in their place: a fault finds the way through the file. A folio is in the tree or in the swap cache; from one to
- * the other it goes with its references frozen under the tree's lock, so that nobody who found it in the tree still
- * writes into it when the disk reads.
+ * The entry in the tree counts in its slot like a PTE. Mappings of the page are gone before it goes out, and
+ * nothing stands in their place: a fault finds the way through the file. A folio is in the tree or in the
+ * swap cache; from one to the other it goes with its references frozen under the tree's lock, so that nobody
+ * who found it in the tree still writes into it when the disk reads.
  *
  * Linux: mm/shmem.c.
  */
@@ -69,7 +69,8 @@ int shmem_move_to_swap(struct folio *f)
 	/* The caller's, the tree's, the swap cache's. */
 	frozen = folio_ref_freeze(f, 3);
 	if (frozen) {
-		(void)xa_store(&mapping->i_pages, f->index, entry_to_value(f->swap));	/* over an entry: cannot fail */
+		/* Over an entry: cannot fail. */
+		(void)xa_store(&mapping->i_pages, f->index, entry_to_value(f->swap));
 		mapping->nrswapped++;
 		left_tree(mapping, f);
 		folio_ref_unfreeze(f, 2);
@@ -142,7 +143,8 @@ static void poison_value(struct address_space *mapping, pgoff_t index, void *val
 }
 
 /* F, locked, is what VALUE at INDEX names. 0, -EIO: unreadable; -EEXIST: look again. POISON: for swapoff. */
-static int take_swapped(struct address_space *mapping, pgoff_t index, void *value, struct folio *f, bool poison)
+static int take_swapped(struct address_space *mapping, pgoff_t index, void *value, struct folio *f,
+			bool poison)
 {
 	swp_entry_t e = value_to_entry(value);
 
@@ -163,7 +165,8 @@ static int take_swapped(struct address_space *mapping, pgoff_t index, void *valu
 	return 0;
 }
 
-static int swapin_value(struct address_space *mapping, pgoff_t index, void *value, struct folio **foliop, bool poison)
+static int swapin_value(struct address_space *mapping, pgoff_t index, void *value, struct folio **foliop,
+			bool poison)
 {
 	swp_entry_t e = value_to_entry(value);
 	struct swap_info_struct *si;

@@ -6,10 +6,11 @@
  *	                         │ yes
  *	  lock the folio; if that takes time: wait without the mmap lock, fault again (RETRY)
  *	  still this entry's? ──> lock the table, still this entry? ──> read well?
- *	  all of a large folio, or only this page ──> exclusive? ──> counts, mapping ──> cache copy needed? ──> do_wp_page
+ *	  all of a large folio, or only this page ──> exclusive? ──> counts, mapping
+ *	  cache copy needed? ──> do_wp_page
  *
- * An entry that is equal may yet mean another page: slots are used again (SWAP-15). What counts is that with the folio and
- * the table locked the entry is in the table and the folio serves it.
+ * An entry that is equal may yet mean another page: slots are used again (SWAP-15). What counts is that with
+ * the folio and the table locked the entry is in the table and the folio serves it.
  *
  * Linux: do_swap_page() in mm/memory.c.
  */
@@ -51,7 +52,10 @@ int swap_pte_batch(const pte_t *pte, int max_nr, pte_t first)
 	return nr;
 }
 
-/* The entries of the naturally aligned block of 2^ORDER pages around the fault are in a row, their slots alike. */
+/*
+ * The entries of the naturally aligned block of 2^ORDER pages around the fault are in a row, their slots
+ * alike.
+ */
 static bool block_swapped(const struct swap_fault *sf, const pte_t *table, unsigned int order)
 {
 	struct vm_fault *vmf = sf->vmf;
@@ -84,7 +88,8 @@ static unsigned long large_orders(const struct swap_fault *sf)
 
 	if (vma->vm_flags & VM_PAGE_TRACKING)
 		return 0;
-	orders = thp_vma_allowable_orders(vma, vma->vm_flags, TVA_PAGEFAULT, THP_ORDERS_ALL_ANON & ~BIT(HPAGE_PMD_ORDER));
+	orders = thp_vma_allowable_orders(vma, vma->vm_flags, TVA_PAGEFAULT,
+					  THP_ORDERS_ALL_ANON & ~BIT(HPAGE_PMD_ORDER));
 	if (orders)
 		orders = thp_vma_suitable_orders(vma, sf->vmf->address, orders);
 	table = orders ? pte_offset_map(sf->vmf->pmd, sf->vmf->address & PMD_MASK) : NULL;
@@ -108,9 +113,9 @@ static struct folio *swapin_sync(const struct swap_fault *sf)
 
 	while (orders) {
 		int order = highest_order(orders);
+		unsigned long idx = sf->vmf->address >> PAGE_SHIFT & (BIT(order) - 1);
 
-		f = swap_cache_alloc_folio(swp_entry_add(sf->entry, -(sf->vmf->address >> PAGE_SHIFT & (BIT(order) - 1))),
-					   (unsigned int)order, gfp, &is_new);
+		f = swap_cache_alloc_folio(swp_entry_add(sf->entry, -idx), (unsigned int)order, gfp, &is_new);
 		if (!IS_ERR(f)) {
 			swap_read_folio(f);
 			return f;
@@ -167,7 +172,8 @@ static void choose_range(struct swap_fault *sf)
 	struct vm_fault *vmf = sf->vmf;
 	struct vm_area_struct *vma = vmf->vma;
 	int nr = (int)folio_nr_pages(sf->folio), idx = (int)folio_page_idx(sf->folio, sf->page);
-	unsigned long start = vmf->address - ((unsigned long)idx << PAGE_SHIFT), table = vmf->address & PMD_MASK;
+	unsigned long start = vmf->address - ((unsigned long)idx << PAGE_SHIFT);
+	unsigned long table = vmf->address & PMD_MASK;
 	u64 first = pte_val(vmf->orig_pte) - pte_val(swp_entry_to_pte(swp_entry(0, 1))) * (u64)idx;
 
 	sf->addr = vmf->address;
@@ -176,7 +182,8 @@ static void choose_range(struct swap_fault *sf)
 	if (nr == 1 || start > vmf->address || start < max(table, vma->vm_start) ||
 	    start + ((unsigned long)nr << PAGE_SHIFT) > min(table + PMD_SIZE, vma->vm_end))
 		return;
-	if (pte_val(ptep_get(vmf->pte - idx)) != first || swap_pte_batch(vmf->pte - idx, nr, __pte(first)) != nr)
+	if (pte_val(ptep_get(vmf->pte - idx)) != first ||
+	    swap_pte_batch(vmf->pte - idx, nr, __pte(first)) != nr)
 		return;
 	sf->page = &sf->folio->page;
 	sf->addr = start;
@@ -199,7 +206,8 @@ static bool should_free_swap(const struct swap_fault *sf)
 {
 	struct folio *f = sf->folio;
 
-	if (sf->si->synchronous || vm_swap_full() || (sf->vmf->vma->vm_flags & VM_LOCKED) || folio_test_mlocked(f))
+	if (sf->si->synchronous || vm_swap_full() || (sf->vmf->vma->vm_flags & VM_LOCKED) ||
+	    folio_test_mlocked(f))
 		return true;
 	return (sf->vmf->flags & FAULT_FLAG_WRITE) && folio_ref_count(f) == sf->nr + (int)folio_nr_pages(f);
 }
@@ -249,7 +257,10 @@ static bool map_if_unchanged(struct swap_fault *sf, vm_fault_t *ret)
 	choose_range(sf);
 	KASSERT(!PageAnonExclusive(sf->page), "SWAP-5");
 	if (folio_test_large(f) && !folio_test_anon(f) && sf->nr != (int)folio_nr_pages(f)) {
-		/* The entries changed since it was read for all of them. Nobody has mapped it: it goes, look again. */
+		/*
+		 * The entries changed since it was read for all of them. Nobody has mapped it: it goes, look
+		 * again.
+		 */
 		if (!folio_test_writeback(f))
 			delete_from_swap_cache(f);
 		return false;

@@ -5,9 +5,10 @@
  *	                                A + 1:		[A-window+1 ... A-1  A]
  *	                                elsewhere:	[A-(window-1)/2 ... A ...]
  *
- * The window of a VMA grows with the pages it read that were used since its last fault, and shrinks by half at most. Where
- * some area lies on a rotational disk the slots around the one asked for are read instead: there seeking costs more than
- * reading what is not wanted. Only order 0, and not from synchronous devices, where nobody waits for a head to move.
+ * The window of a VMA grows with the pages it read that were used since its last fault, and shrinks by half
+ * at most. Where some area lies on a rotational disk the slots around the one asked for are read instead:
+ * there seeking costs more than reading what is not wanted. Only order 0, and not from synchronous devices,
+ * where nobody waits for a head to move.
  *
  * Linux: mm/swap_state.c.
  */
@@ -19,7 +20,7 @@
 #include "mm/swapfile.h"
 #include "mm/vmstat.h"
 
-#define RA_ORDER_CEILING 5		/* the largest window of a VMA, 32 pages, whatever page-cluster says */
+#define RA_ORDER_CEILING 5		/* of a VMA: 32 pages, whatever page-cluster says */
 #define RA_FIRST_HITS	 4
 #define RA_HITS_MAX	 63
 
@@ -142,7 +143,8 @@ static void slot_readahead(swp_entry_t e)
 	if (READ_ONCE(page_cluster) < 1)
 		return;
 	hits = (unsigned int)atomic_xchg(&slot_hits, 0);
-	win = next_window(READ_ONCE(slot_prev), at, hits, 1U << READ_ONCE(page_cluster), READ_ONCE(slot_window));
+	win = next_window(READ_ONCE(slot_prev), at, hits, 1U << READ_ONCE(page_cluster),
+			  READ_ONCE(slot_window));
 	if (!hits)
 		WRITE_ONCE(slot_prev, at);
 	WRITE_ONCE(slot_window, win);

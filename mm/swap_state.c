@@ -4,9 +4,10 @@
  *	going out	folio_alloc_swap ──> cached, dirty ──> written ──> reclaimed: delete
  *	coming in	swap_cache_alloc_folio ──> cached, locked ──> read ──> mapped ──> delete, or kept for the next one
  *
- * Through it everybody who looks for one slot finds one folio: relatives that fault on the same entry, a fault during the
- * write, swapoff. The cache is the words of the slots themselves (swapfile.h), so that adding to it needs no memory.
- * A look-up takes no lock; what it finds may leave the cache at any time until it is locked (SWAP-10).
+ * Through it everybody who looks for one slot finds one folio: relatives that fault on the same entry, a
+ * fault during the write, swapoff. The cache is the words of the slots themselves (swapfile.h), so that
+ * adding to it needs no memory. A look-up takes no lock; what it finds may leave the cache at any time until
+ * it is locked (SWAP-10).
  *
  * Linux: mm/swap_state.c, mm/swap_table.h.
  */

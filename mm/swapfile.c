@@ -1,5 +1,6 @@
 /*
- * mm/swapfile.c - slots of swap areas: giving them out, counting who names them, taking them back (SWAP-1, SWAP-3).
+ * mm/swapfile.c - slots of swap areas: giving them out, counting who names them, taking them back (SWAP-1,
+ * SWAP-3).
  *
  *	FREE ──> CACHED <──> UNCACHED ──> FREE
  *
@@ -9,13 +10,14 @@
  *	CACHED   -> FREE	swap_slots_clear_folio(): no entry names it
  *	UNCACHED -> FREE	swap_free_nr(): the last entry went
  *
- * A folio gets one naturally aligned run of slots, so it lies in one cluster and is written in one piece. Clusters are
- * listed by the largest run that is free in them, as the buddy allocator lists blocks, and the smallest that will do
- * is taken: single pages fill the gaps, and room for large folios stays. A list may promise too much, never too little:
- * taking slots only lowers what is free, and whoever is disappointed refiles the cluster.
+ * A folio gets one naturally aligned run of slots, so it lies in one cluster and is written in one piece.
+ * Clusters are listed by the largest run that is free in them, as the buddy allocator lists blocks, and the
+ * smallest that will do is taken: single pages fill the gaps, and room for large folios stays. A list may
+ * promise too much, never too little: taking slots only lowers what is free, and whoever is disappointed
+ * refiles the cluster.
  *
- * Not here: swapon and /proc/swaps (swapon.c), swapoff (swapoff.c), the cache as such (swap_state.c).
- * Linux: mm/swapfile.c, whose clusters each serve one size of folio; its swap table holds what our words hold.
+ * Not here: swapon and /proc/swaps (swapon.c), swapoff (swapoff.c), the cache as such (swap_state.c). Linux:
+ * mm/swapfile.c, whose clusters each serve one size of folio; its swap table holds what our words hold.
  */
 #include "mm/swapfile.h"
 #include "kernel/lib/string.h"
@@ -56,10 +58,13 @@ long total_swap_pages(void)
 
 bool can_get_swap_slots(void)
 {
-	for (int i = 0; i < MAX_SWAPFILES; i++)
-		if (READ_ONCE(swap_info[i].writeok) &&
-		    (long)swap_info[i].pages > atomic_long_read(&swap_info[i].inuse) - atomic_long_read(&swap_info[i].idle))
+	for (int i = 0; i < MAX_SWAPFILES; i++) {
+		struct swap_info_struct *si = &swap_info[i];
+
+		if (READ_ONCE(si->writeok) &&
+		    (long)si->pages > atomic_long_read(&si->inuse) - atomic_long_read(&si->idle))
 			return true;
+	}
 	return false;
 }
 
@@ -136,7 +141,8 @@ void swap_disable_area(struct swap_info_struct *si)
 static u64 free_runs(u64 word, unsigned int order)
 {
 	static const u64 aligned[6] = {
-		~0ULL, 0x5555555555555555, 0x1111111111111111, 0x0101010101010101, 0x0001000100010001, 0x0000000100000001,
+		~0ULL, 0x5555555555555555, 0x1111111111111111, 0x0101010101010101, 0x0001000100010001,
+		0x0000000100000001,
 	};
 	u64 runs = ~word;
 
@@ -284,7 +290,10 @@ static bool alloc_in_area(struct swap_info_struct *si, struct folio *f)
 
 	if ((long)si->pages - atomic_long_read(&si->inuse) < (long)folio_nr_pages(f))
 		return false;
-	/* After the last one: neighbours in memory that go out one after the other become neighbours on the disk. */
+	/*
+	 * After the last one: neighbours in memory that go out one after the other become neighbours on the
+	 * disk.
+	 */
 	if (READ_ONCE(ci->max_order) >= (int)order) {
 		spin_lock(&ci->lock);
 		if (alloc_in_cluster(si, ci, f))
@@ -298,8 +307,8 @@ static bool alloc_in_area(struct swap_info_struct *si, struct folio *f)
 }
 
 /*
- * The area with the highest priority that is not in *TRIED, where it is noted; held. NULL: none is left. Then the next
- * one of the same priority has its turn.
+ * The area with the highest priority that is not in *TRIED, where it is noted; held. NULL: none is left. Then
+ * the next one of the same priority has its turn.
  */
 static struct swap_info_struct *next_area(unsigned long *tried)
 {
@@ -339,8 +348,9 @@ static bool alloc_anywhere(struct folio *f)
 static void try_to_reclaim_swap(swp_entry_t e, bool mapped_too);
 
 /*
- * SI is full, but some of its slots only hold copies of what is in memory (it was brought in and stayed cached, or its
- * entries went while it was written): take a few out of the cache. True: there are free slots now.
+ * SI is full, but some of its slots only hold copies of what is in memory (it was brought in and stayed
+ * cached, or its entries went while it was written): take a few out of the cache. True: there are free slots
+ * now.
  */
 static bool reclaim_idle_slots(struct swap_info_struct *si)
 {
@@ -524,8 +534,8 @@ void free_swap_cache(struct folio *f)
 }
 
 /*
- * The folio that serves E goes out of the cache, if nobody names its slots and its lock can be had; one that is mapped only
- * if MAPPED_TOO.
+ * The folio that serves E goes out of the cache, if nobody names its slots and its lock can be had; one that
+ * is mapped only if MAPPED_TOO.
  */
 static void try_to_reclaim_swap(swp_entry_t e, bool mapped_too)
 {
@@ -546,7 +556,9 @@ void free_swap_and_cache_nr(swp_entry_t e, int nr)
 {
 	struct swap_info_struct *si;
 
-	/* A cached slot without a count belongs to its folio, and so does the area: it must not go meanwhile. */
+	/*
+	 * A cached slot without a count belongs to its folio, and so does the area: it must not go meanwhile.
+	 */
 	si = get_swap_device(e);
 	if (free_all_slots(e, nr) && si) {
 		for (int i = 0; i < nr; i++) {
@@ -652,8 +664,8 @@ void swap_slots_clear_folio(struct folio *f)
 {
 	struct swap_info_struct *si = swp_swap_info(f->swap);
 	struct swap_cluster *ci = cluster_of(si, swp_offset(f->swap));
-	unsigned int first = swp_offset(f->swap) % SWAP_CLUSTER_SLOTS, nr = (unsigned int)folio_nr_pages(f), run = 0;
-	unsigned int idle = 0;
+	unsigned int first = swp_offset(f->swap) % SWAP_CLUSTER_SLOTS;
+	unsigned int nr = (unsigned int)folio_nr_pages(f), run = 0, idle = 0;
 	u64 *slot = swap_slot(si, swp_offset(f->swap));
 
 	spin_lock(&ci->lock);

@@ -5,8 +5,9 @@
  *	                                        │
  *	                 read, lock, wait for its writeback, an old read-only PTE in the place of the entry
  *
- * Where it is interrupted or memory ends, what came back stays, what did not is where it was, and slots are given again.
- * A page that cannot be read leaves a poisoned entry: whoever touches it gets SIGBUS, and the area goes all the same.
+ * Where it is interrupted or memory ends, what came back stays, what did not is where it was, and slots are
+ * given again. A page that cannot be read leaves a poisoned entry: whoever touches it gets SIGBUS, and the
+ * area goes all the same.
  *
  * Linux: try_to_unuse() in mm/swapfile.c.
  */
@@ -25,7 +26,8 @@
 /* ---- One entry ---- */
 
 /* PAGE instead of the entry E at PTE. => ptl and folio locked, no writeback */
-static void restore_pte(struct vm_area_struct *vma, unsigned long addr, pte_t *pte, swp_entry_t e, struct folio *f)
+static void restore_pte(struct vm_area_struct *vma, unsigned long addr, pte_t *pte, swp_entry_t e,
+			struct folio *f)
 {
 	struct page *page = folio_swap_page(f, e);
 	bool exclusive = pte_swp_exclusive(ptep_get(pte));
@@ -56,7 +58,10 @@ static int unuse_entry(struct vm_area_struct *vma, pmd_t *pmd, unsigned long add
 	folio_wait_writeback(f);
 	pte = folio_matches_swap_entry(f, e) ? pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl) : NULL;
 	if (pte) {
-		/* Fork may have taken the marker away, nothing else: the slot is ours as long as the entry stands. */
+		/*
+		 * Fork may have taken the marker away, nothing else: the slot is ours as long as the entry
+		 * stands.
+		 */
 		if (pte_swp_clear_exclusive(ptep_get(pte)).v == swp_entry_to_pte(e).v)
 			restore_pte(vma, addr, pte, e, f);
 		pte_unmap_unlock(pte, ptl);
@@ -81,7 +86,9 @@ static int unuse_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct m
 		if (!is_pte_swap_entry(val) || swp_type(pte_to_swp_entry(val)) != si->type)
 			continue;
 		pause_point("swapoff_entry");
-		err = signal_pending(current) ? -EINTR : unuse_entry(walk->vma, pmd, addr, pte_to_swp_entry(val));
+		err = -EINTR;
+		if (!signal_pending(current))
+			err = unuse_entry(walk->vma, pmd, addr, pte_to_swp_entry(val));
 		cond_resched();
 	}
 	return err;

@@ -3,8 +3,8 @@
  *
  *	swapon ──> open, claim the disk ──> header as mkswap wrote it ──> memory for its slots ──> slots are given
  *
- * An area is a whole block device. Files of our one kind of file system are memory themselves: EINVAL, as in Linux.
- * Not here: discard (accepted, without effect). Linux: mm/swapfile.c.
+ * An area is a whole block device. Files of our one kind of file system are memory themselves: EINVAL, as in
+ * Linux. Not here: discard (accepted, without effect). Linux: mm/swapfile.c.
  */
 #include "kernel/fs/internal.h"
 #include "kernel/fs/pseudofs.h"
@@ -199,7 +199,8 @@ static void start_area(struct swap_info_struct *si, unsigned int flags)
 	atomic_set(&si->users, 1);
 	swap_enable_area(si);
 	pr_info("Adding %luk swap on %s.  Priority:%d extents:1 across:%luk %s\n", si->pages * 4,
-		buf ? area_name(si, buf) : bdev->bd_name, si->prio, si->pages * 4, si->rotational ? "" : "SS");
+		buf ? area_name(si, buf) : bdev->bd_name, si->prio, si->pages * 4,
+		si->rotational ? "" : "SS");
 	mutex_unlock(&swapon_mutex);
 	if (buf)
 		free_page(buf);

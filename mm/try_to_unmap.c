@@ -1,20 +1,23 @@
 /*
- * mm/try_to_unmap.c - taking a folio out of all page tables, so that reclaim can write it out or free it (RCL-16, RCL-17).
+ * mm/try_to_unmap.c - taking a folio out of all page tables, so that reclaim can write it out or free it
+ * (RCL-16, RCL-17).
  *
  *	anonymous	PTE ──> swap entry of its slot, with the EXCLUSIVE marker if the page was (SWAP-4, SWAP-5)
  *	lazily free	PTE ──> none, if nobody has written since MADV_FREE; else it is ordinary memory again (SWAP-21)
  *	shmem		PTE ──> none: the page cache knows where it is
  *
- * Whoever isolated a lazily freeable folio has to count it as the other kind if it has become ordinary (RCL-2).
+ * Whoever isolated a lazily freeable folio has to count it as the other kind if it has become ordinary
+ * (RCL-2).
  *
- * Not every mapping goes: one in a VM_LOCKED VMA stays, and so does a page that may be pinned. The caller sees by
- * folio_mapped whether it got all.
+ * Not every mapping goes: one in a VM_LOCKED VMA stays, and so does a page that may be pinned. The caller
+ * sees by folio_mapped whether it got all.
  *
- * Flushing a TLB for each page would cost more than all the rest, so the flush is put off until the end of the batch,
- * before anything is written or freed. A CPU may use the page until then. It cannot dirty it unseen: a PTE that was clean
- * when it was cleared makes the CPU look at the table before the first write, and it finds nothing. One that was dirty is
- * noted, and flushed before the disk reads the page. What nobody may see is a system call that took the mapping away and
- * has returned: whoever changes these tables himself flushes for us first (flush_tlb_batched_pending).
+ * Flushing a TLB for each page would cost more than all the rest, so the flush is put off until the end of
+ * the batch, before anything is written or freed. A CPU may use the page until then. It cannot dirty it
+ * unseen: a PTE that was clean when it was cleared makes the CPU look at the table before the first write,
+ * and it finds nothing. One that was dirty is noted, and flushed before the disk reads the page. What nobody
+ * may see is a system call that took the mapping away and has returned: whoever changes these tables himself
+ * flushes for us first (flush_tlb_batched_pending).
  *
  * Linux: mm/rmap.c; the functions bear its names.
  */
@@ -81,7 +84,10 @@ struct unmap {
 	bool dirty;			/* one of them */
 };
 
-/* Clear the run that the walk stands on; A and D are final, but for CPUs that need not look them up. => ptl held */
+/*
+ * Clear the run that the walk stands on; A and D are final, but for CPUs that need not look them up. => ptl
+ * held
+ */
 static void clear_run(struct unmap *u)
 {
 	struct page_vma_mapped_walk *w = &u->pvmw;
@@ -189,7 +195,10 @@ static bool set_swap_entries(struct unmap *u)
 	return all;
 }
 
-/* The run that the walk stands on; afterwards it stands on its last PTE. False: give the folio up. => ptl held */
+/*
+ * The run that the walk stands on; afterwards it stands on its last PTE. False: give the folio up. => ptl
+ * held
+ */
 static bool unmap_run(struct unmap *u)
 {
 	struct page_vma_mapped_walk *w = &u->pvmw;
