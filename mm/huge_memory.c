@@ -46,30 +46,6 @@ struct page *vm_normal_page_pmd(struct vm_area_struct *vma, unsigned long addr, 
 
 /* ---- The huge zero page ---- */
 
-struct folio *huge_zero_folio;
-
-/* Made by the first reader, then kept. NULL: no memory. May sleep. */
-static struct folio *get_huge_zero_folio(void)
-{
-	const gfp_t gfp = GFP_USER | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN;
-	struct folio *folio = READ_ONCE(huge_zero_folio), *other;
-
-	if (likely(folio))
-		return folio;
-	folio = fail_here("huge_zero_folio", HPAGE_PMD_ORDER) ? NULL : folio_alloc(gfp, HPAGE_PMD_ORDER);
-	if (!folio) {
-		count_vm_event(THP_ZERO_PAGE_ALLOC_FAILED);
-		return NULL;
-	}
-	other = cmpxchg(&huge_zero_folio, NULL, folio);
-	if (other) {
-		folio_put(folio);
-		return other;
-	}
-	count_vm_event(THP_ZERO_PAGE_ALLOC);
-	return folio;
-}
-
 /* FLT-9: a read of 2 MiB that nobody has touched. */
 static vm_fault_t do_huge_zero_page(struct vm_fault *vmf)
 {
@@ -80,7 +56,7 @@ static vm_fault_t do_huge_zero_page(struct vm_fault *vmf)
 
 	if (unlikely(!table))
 		return VM_FAULT_OOM;
-	zero = get_huge_zero_folio();
+	zero = mm_get_huge_zero_folio(vma->vm_mm);
 	if (unlikely(!zero)) {
 		pte_free(vma->vm_mm, table);
 		count_vm_event(THP_FAULT_FALLBACK);
@@ -316,6 +292,8 @@ static int share_huge_pmd(struct vm_area_struct *dst, struct vm_area_struct *src
 			return -EBUSY;
 		}
 		add_mm_counter(dst->vm_mm, MM_ANONPAGES, HPAGE_PMD_NR);
+	} else {
+		mm_dup_huge_zero_folio(dst->vm_mm);
 	}
 	pgtable_trans_huge_deposit(dst->vm_mm, dst_pmd, table);
 	pmdp_set_wrprotect(src_pmd);

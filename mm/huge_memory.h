@@ -19,8 +19,15 @@
  * PMD is huge now: its lock, held; else NULL with nothing held. => mmap or rmap lock held
  */
 spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma);
-/* The 2 MiB of zeroes: never counted, never exclusive (COW-16); NULL while there is none. */
+/* The 2 MiB of zeroes (huge_zero.c): never counted, never exclusive (COW-16); NULL while there is none. */
 extern struct folio *huge_zero_folio;
+/*
+ * MM may map it from now on until it ends: made if need be; NULL: no memory. May sleep. For a child of an mm that maps it:
+ * cannot fail. MM maps nothing any more.
+ */
+struct folio *mm_get_huge_zero_folio(struct mm_struct *mm);
+void mm_dup_huge_zero_folio(struct mm_struct *mm);
+void mm_put_huge_zero_folio(struct mm_struct *mm);
 static inline bool is_huge_zero_folio(const struct folio *f) { return f && f == READ_ONCE(huge_zero_folio); }
 static inline bool is_huge_zero_pmd(pmd_t pmd)
 {

@@ -258,7 +258,7 @@ static bool isolate_locked(struct folio *f, enum lru_list l, struct list_head *d
 	if (!folio_try_get(f))
 		return false;
 	folio_clear_lru(f);
-	list_move(&f->lru, dst);
+	list_move_tail(&f->lru, dst);	/* the oldest first */
 	lru_account(f, l, -1);
 	return true;
 }

@@ -15,6 +15,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
 #include "kernel/trace/pause.h"
+#include "mm/huge_memory.h"
 #include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
@@ -210,6 +211,7 @@ void mmput(struct mm_struct *mm)
 	if (!atomic_dec_and_test(&mm->mm_users))
 		return;
 	exit_mmap(mm);
+	mm_put_huge_zero_folio(mm);
 	set_mm_exe_file(mm, NULL);
 	spin_lock(&mm_list_lock);
 	list_del_init(&mm->mmlist);

@@ -166,6 +166,7 @@ struct mm_struct {
 #define MMF_DISABLE_THP	2	/* prctl, ABI-23: no large folios at all */
 #define MMF_OOM_REAPED	3	/* pages were taken away: later faults are SIGBUS (RCL-33) */
 #define MMF_DISABLE_THP_EXCEPT_ADVISED 4	/* prctl: only where MADV_HUGEPAGE or MADV_COLLAPSE asks for them */
+#define MMF_HUGE_ZERO	5	/* counts as a user of the huge zero page (huge_zero.c) */
 #define MMF_INHERITED	(BIT(MMF_DISABLE_THP) | BIT(MMF_DISABLE_THP_EXCEPT_ADVISED))	/* by fork and exec */
 
 extern struct mm_struct init_mm;	/* kernel's own: init_top_pgt, no VMAs */

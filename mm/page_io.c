@@ -19,6 +19,7 @@
 #include "mm/vmstat.h"
 
 #define NR_SWAP_BIOS 256
+#define NR_READ_BIOS 64		/* of these: writes that do not end must not keep anybody from reading */
 #define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
 
 struct swap_bio {
@@ -30,7 +31,8 @@ struct swap_bio {
 };
 
 static struct swap_bio swap_bios[NR_SWAP_BIOS];
-static LIST_HEAD(free_swap_bios);
+static LIST_HEAD(free_swap_bios);	/* swap_bio_lock */
+static int nr_free_swap_bios = NR_SWAP_BIOS;	/* swap_bio_lock */
 static DEFINE_SPINLOCK(swap_bio_lock);	/* irqsave */
 static DECLARE_WAIT_QUEUE_HEAD(swap_bio_wait);
 
@@ -42,13 +44,15 @@ static int swap_bio_init(void)
 }
 core_initcall(swap_bio_init);
 
-static struct swap_bio *try_swap_bio(void)
+static struct swap_bio *try_swap_bio(enum req_op op)
 {
+	int keep = op == REQ_OP_READ ? 0 : NR_READ_BIOS;
 	struct swap_bio *b = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&swap_bio_lock, flags);
-	if (!list_empty(&free_swap_bios)) {
+	if (nr_free_swap_bios > keep) {
+		nr_free_swap_bios--;
 		b = list_first_entry(&free_swap_bios, struct swap_bio, list);
 		list_del(&b->list);
 	}
@@ -64,10 +68,10 @@ static struct swap_bio *swap_bio_for(struct folio *f, enum req_op op, void (*end
 				     struct swap_bio *own)
 {
 	struct swap_info_struct *si = swp_swap_info(f->swap);
-	struct swap_bio *b = si->synchronous ? own : try_swap_bio();
+	struct swap_bio *b = si->synchronous ? own : try_swap_bio(op);
 
 	if (unlikely(!b))
-		wait_event(swap_bio_wait, (b = try_swap_bio()) != NULL);
+		wait_event(swap_bio_wait, (b = try_swap_bio(op)) != NULL);
 	b->folio = f;
 	b->reserved = b != own;
 	b->vec = (struct bio_vec){
@@ -88,6 +92,7 @@ static void put_swap_bio(struct swap_bio *b)
 		return;
 	spin_lock_irqsave(&swap_bio_lock, flags);
 	list_add(&b->list, &free_swap_bios);
+	nr_free_swap_bios++;
 	spin_unlock_irqrestore(&swap_bio_lock, flags);
 	if (waitqueue_active(&swap_bio_wait))
 		wake_up(&swap_bio_wait);

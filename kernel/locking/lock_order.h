@@ -61,6 +61,7 @@ struct lock_order_entry { enum lock_level level; const char *name_end; };
 	{ LEVEL_LEAF,	    "swap_list_lock" },		\
 	{ LEVEL_LEAF,	    "lru_lock" },		\
 	{ LEVEL_LEAF,	    "split_queue_lock" },	\
+	{ LEVEL_LEAF,	    "huge_zero_lock" },		\
 	{ LEVEL_LEAF,	    "khugepaged_mm_lock" },	\
 	{ LEVEL_INNERMOST,  "owner_lock" },		\
 }

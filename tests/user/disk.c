@@ -284,6 +284,35 @@ TEST(drop_caches_drops_clean_blocks)
 	close(fd);
 }
 
+/* RCL-15: clean blocks are the first that memory is taken from, dirty ones are not lost; nobody is killed. */
+TEST_SLOW(cached_blocks_give_way_to_processes)
+{
+	int fd = vda(0);
+	size_t size = size_of(fd) & ~(BLOCK - 1), piece = 1 << 20, want;
+	long kills = vmstat("oom_kill"), cached;
+	if (vmstat("pgsteal_direct") < 0)
+		SKIP("this kernel reclaims nothing");
+	if ((size_t)ktap_number("/proc/meminfo", "MemAvailable") * 1024 < 2 * size + (64ul << 20))
+		SKIP("the disk does not fit twice into memory");
+	char *p = anon(piece);
+	for (size_t at = 0; at + piece <= size; at += piece)
+		ASSERT_EQ(pread(fd, p, piece, at), piece);
+	put(fd, 256 * PAGE, 0, 91);
+	cached = ktap_number("/proc/meminfo", "Buffers");
+	EXPECT_GE(cached, (long)(size / 1024 / 10 * 9));
+	want = (ktap_number("/proc/meminfo", "MemFree") + cached / 2) * 1024 & ~(PAGE - 1);
+	p = anon(want);
+	for (size_t at = 0; at < want; at += PAGE)
+		p[at] = 1;
+	EXPECT_LE(ktap_number("/proc/meminfo", "Buffers"), cached / 4 * 3);
+	EXPECT_EQ(vmstat("oom_kill"), kills);
+	munmap(p, want);
+	EXPECT_EQ(wrong_on_disk(fd, 256 * PAGE, 0, 91), 0);
+	EXPECT_EQ(fsync(fd), 0);
+	EXPECT_EQ(wrong_on_disk(fd, 256 * PAGE, 0, 91), 0);
+	close(fd);
+}
+
 /* ---- Direct ---- */
 
 TEST_DISKS(direct_io_must_be_aligned)
