@@ -231,6 +231,12 @@ TEST_KINDS(a_pinned_page_is_never_a_swap_entry)
 
 /* ---- T-SWAP-7 ---- */
 
+/* Out of the swap cache, where an asynchronous disk leaves what was written. */
+static int drop_cached(char *p, size_t n)
+{
+	return control("force", "swapcache %d 0x%lx 0x%lx drop", (int)getpid(), (unsigned long)p, (unsigned long)(p + n));
+}
+
 static void *touch_thread(void *p)
 {
 	return (void *)(long)*(volatile char *)p;
@@ -249,6 +255,7 @@ static void recycled_slot(const char *point, bool cached)
 	memset(q, 'Q', PAGE);
 	ASSERT_EQ(page_out(p, PAGE), 1);
 	entry = pagemap(p);
+	ASSERT_EQ(drop_cached(p, PAGE), 0);
 	if (cached)
 		OK(madvise(p, PAGE, MADV_WILLNEED));
 	ASSERT_EQ(control("pause", "arm %s %d once", point, (int)getpid()), 0);
@@ -272,11 +279,6 @@ TEST(a_recycled_slot_is_noticed) { recycled_slot("swapin_read", false); }
 TEST(a_freed_entry_is_noticed_with_the_folio_in_hand) { recycled_slot("swapin_found", true); }
 
 /* ---- SWAP-20: faulty disks ---- */
-
-static int drop_cached(char *p, size_t n)
-{
-	return control("force", "swapcache %d 0x%lx 0x%lx drop", (int)getpid(), (unsigned long)p, (unsigned long)(p + n));
-}
 
 TEST(a_failed_read_is_sigbus_for_the_reader)
 {
