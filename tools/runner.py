@@ -391,22 +391,22 @@ BOOTS = (
     ("uefi", dict(smp=16, mem="16G", machine="q35", cpu="max")),
 )
 BOOT_PROGRAMS = ["process", "cow", "pipe"]
+# The disks of ordinary boots: one behind virtio, one in memory.
+DISKS = dict(disk="new:256M", append="ramdisk=128M")
+
 # The other builds: name, words for make, what `make check` runs on them (`make check-all`: everything), machine.
 BUILDS = (
-    ("release", ["RELEASE=1", "SAN=0", "PAGE_MAPCOUNT=1"], ["quick"], {}),
+    ("release", ["RELEASE=1", "SAN=0", "PAGE_MAPCOUNT=1"], ["quick"], dict(DISKS)),
     ("no-page-mapcount", ["RELEASE=0", "SAN=0", "PAGE_MAPCOUNT=0"],
      ["fast", "scale=20", "check", "cow", "cow_thp", "gup", "migrate", "mmfuzz", "mmid", "mmid_file", "procmem", "split",
-      "thp_calls", "thp_fault", "thp_stress"], {}),
+      "swap", "thp_calls", "thp_fault", "thp_stress"], dict(DISKS)),
     # An eighth of memory is shadow, a thirty-second the shadow of kernel stacks: hence more of it.
     ("san", ["RELEASE=0", "SAN=1", "PAGE_MAPCOUNT=1"],
-     ["fast", "scale=20", "san", "cow", "cow_thp", "fault", "mmap", "process", "quire", "thp_fault", "thp_stress"],
-     dict(mem="2G")),
+     ["fast", "scale=20", "san", "cow", "cow_thp", "fault", "mmap", "process", "quire", "swap", "thp_fault", "thp_stress"],
+     dict(DISKS, mem="2G")),
 )
 # Programs whose heavy loops `make check-all` repeats for minutes: ten times what they do else.
 SOAK_PROGRAMS = ["mmfuzz", "thp_stress"]
-
-# The disks of ordinary boots: one behind virtio, one in memory.
-DISKS = dict(disk="new:256M", append="ramdisk=128M")
 
 # Other disks: name, disk, words for the kernel (NAME=value: in the environment of the tests), what is run.
 DISK_BOOTS = (
@@ -496,7 +496,7 @@ def check(r, everything=False):
     if not r.build(r.out):
         return
     for smp in (1, 2, 4):
-        r.boot(f"all-{smp}cpu", ["all"] + ([] if smp == 2 or everything else ["scale=20"]), smp=smp, mem="1G", **DISKS)
+        r.boot(f"all-{smp}cpu", ["all"] + ([] if everything else ["scale=10"]), smp=smp, mem="1G", **DISKS)
     for script in sorted(os.listdir("tests/session")) if os.path.isdir("tests/session") else ():
         if script.endswith(".py"):
             r.command(script[:-3], [sys.executable, f"tests/session/{script}", r.out])
