@@ -120,6 +120,8 @@ static void split_to(const struct kind *k, int order)
 	long rss = smaps_kb(p, "Anonymous"), stat = size_stat(k->order, "split"), thp = vmstat("thp_split_page");
 	if (order)
 		snprintf(more, sizeof(more), ",%d", order);
+	/* All rights are in place before: what area_of did to split the PMD may have cost one PTE its write bit. */
+	faults_of_writing(p, k->size);
 	EXPECT_EQ(split_here(p, k->size, more), 0);
 	if (order && !ktap_is_quire() && order_at(pfn_of(p)) != order)
 		SKIP("splits to order 0 only");
