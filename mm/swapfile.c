@@ -248,11 +248,12 @@ static bool alloc_in_cluster(struct swap_info_struct *si, struct swap_cluster *c
 		WRITE_ONCE(*swap_slot(si, offset + i), folio_slot_bits(f));
 	}
 	atomic_long_add(nr, &si->idle);
+	/* Under the lock: who stops the area looks at this when it has had every cluster's. */
+	atomic_long_add(nr, &si->inuse);
 	if (ci->used == SWAP_CLUSTER_SLOTS)
 		refile(si, ci, SWAP_CLUSTER_FULL);
 	spin_unlock(&ci->lock);
 	si->hint[smp_processor_id()][order] = (unsigned int)(ci - si->clusters);
-	atomic_long_add(nr, &si->inuse);
 	return true;
 }
 
