@@ -595,6 +595,28 @@ static void unpark_split(pid_t pid)
 	EXPECT_CHILD(pid);
 }
 
+/* The owner sleeps in mremap with its mmap lock held for writing: its folios are split all the same. */
+TEST(splitting_takes_no_mmap_lock)
+{
+	if (!have_control("pause"))
+		SKIP("needs Quire's controls");
+	need_split_file();
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		char *p = large_area(HUGE, HUGE_ORDER), *small = anon(PAGE), *to = reserve(PAGE);
+		*small = 1;
+		EXPECT_EQ(control("pause", "arm mremap_move %d once", (int)getpid()), 0);
+		EXPECT_TRUE(mremap(small, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+		EXPECT_TRUE(all_of_order(p, HUGE, 0));
+		EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
+		ktap_exit();
+	}
+	ASSERT_TRUE(ktap_until(parked_at("mremap_move") == 1));
+	EXPECT_EQ(ktap_write(SPLIT_FILE, "1"), 0);
+	EXPECT_EQ(control("pause", "disarm mremap_move"), 0);
+	EXPECT_CHILD(pid);
+}
+
 static void *toucher(void *arg)
 {
 	volatile char *p = arg;
