@@ -180,6 +180,48 @@ static inline size_t moved_pages(const char *p, size_t n, const uint64_t *pfn)
 		moved += pfn_of(p + i * PAGE) != pfn[i];
 	return moved;
 }
+/* The frames of N pages, 0 for one that is not present; and how many are not the same any more. */
+static inline uint64_t *frames_of(const char *p, size_t n)
+{
+	uint64_t *e = malloc(n / PAGE * 8);
+	int fd = OK(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+	ASSERT_EQ(pread(fd, e, n / PAGE * 8, (uintptr_t)p / PAGE * 8), (long)(n / PAGE * 8));
+	close(fd);
+	for (size_t i = 0; i < n / PAGE; i++)
+		e[i] = e[i] & PM_PRESENT ? PM_PFN(e[i]) : 0;
+	return e;
+}
+static inline int frames_changed(const char *p, size_t n, const uint64_t *before)
+{
+	uint64_t *now = frames_of(p, n);
+	int changed = 0;
+	for (size_t i = 0; i < n / PAGE; i++)
+		changed += now[i] != before[i];
+	free(now);
+	return changed;
+}
+/* Minor faults so far, and those that writing to each page takes. */
+static inline long minor_faults(void)
+{
+	struct rusage r;
+	getrusage(RUSAGE_SELF, &r);
+	return r.ru_minflt;
+}
+static inline long faults_of_writing(volatile char *p, size_t n)
+{
+	long before = minor_faults();
+	for (size_t at = 0; at < n; at += PAGE)
+		p[at + 1] = byte_of(at / PAGE);
+	return minor_faults() - before;
+}
+/* A counter of the folios of ORDER; 0: not counted here. */
+static inline long size_stat(int order, const char *name)
+{
+	char path[120];
+	snprintf(path, sizeof(path), THP_DIR "hugepages-%dkB/stats/%s", 4 << order, name);
+	char *text = ktap_read(path);
+	return text ? atol(text) : 0;
+}
 /* A child that was born and is gone: the memory is ours alone again, but not marked so. */
 static inline void fork_and_exit(void)
 {

@@ -27,46 +27,6 @@ static int migrate_of(pid_t pid, const char *p, size_t n, const char *mode)
 }
 static int migrate(const char *p, size_t n) { return migrate_of(getpid(), p, n, "sync"); }
 
-static uint64_t *frames_of(const char *p, size_t n)
-{
-	uint64_t *e = malloc(n / PAGE * 8);
-	int fd = OK(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-	ASSERT_EQ(pread(fd, e, n / PAGE * 8, (uintptr_t)p / PAGE * 8), (long)(n / PAGE * 8));
-	close(fd);
-	for (size_t i = 0; i < n / PAGE; i++)
-		e[i] = e[i] & PM_PRESENT ? PM_PFN(e[i]) : 0;
-	return e;
-}
-/* How many pages have not the frame that they had. */
-static int moved(const char *p, size_t n, const uint64_t *before)
-{
-	uint64_t *now = frames_of(p, n);
-	int changed = 0;
-	for (size_t i = 0; i < n / PAGE; i++)
-		changed += now[i] != before[i];
-	free(now);
-	return changed;
-}
-static long faults(void)
-{
-	struct rusage r;
-	getrusage(RUSAGE_SELF, &r);
-	return r.ru_minflt;
-}
-static long faults_of_writing(volatile char *p, size_t n)
-{
-	long before = faults();
-	for (size_t at = 0; at < n; at += PAGE)
-		p[at + 1] = byte_of(at / PAGE);
-	return faults() - before;
-}
-static long size_stat(int order, const char *name)
-{
-	char path[120];
-	snprintf(path, sizeof(path), THP_DIR "hugepages-%dkB/stats/%s", 4 << order, name);
-	char *text = ktap_read(path);
-	return text ? atol(text) : 0;
-}
 #define NR(k) ((long)((k)->size / PAGE))
 
 /* ---- What stays (T-MIG-1) ---- */
@@ -80,7 +40,7 @@ TEST_KINDS(exclusive)
 	long ok = vmstat("pgmigrate_success"), thp = vmstat("thp_migration_success"), nr = size_stat(k->order, "nr_anon");
 	struct folio_state s = folio_state(getpid(), p), now;
 	EXPECT_EQ(migrate(p, k->size), 0);
-	EXPECT_EQ(moved(p, k->size, before), NR(k));
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
 	EXPECT_TRUE(in_blocks(p, k->size, k->order));
 	EXPECT_EQ(vmstat("pgmigrate_success"), ok + NR(k));
@@ -123,12 +83,12 @@ TEST_KINDS(read_only_exclusive)
 	uint64_t *before = frames_of(p, k->size), *after;
 	OK(mprotect(p, k->size, PROT_READ));
 	EXPECT_EQ(migrate(p, k->size), 0);
-	EXPECT_EQ(moved(p, k->size, before), NR(k));
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 	EXPECT_EQ(touch_signal(p, true), SIGSEGV);
 	after = frames_of(p, k->size);
 	OK(mprotect(p, k->size, PROT_READ | PROT_WRITE));
 	faults_of_writing(p, k->size);
-	EXPECT_EQ(moved(p, k->size, after), 0);		/* reused: the page was exclusive */
+	EXPECT_EQ(frames_changed(p, k->size, after), 0);		/* reused: the page was exclusive */
 	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
 }
 
@@ -153,7 +113,7 @@ TEST_KINDS(shared_by_fork)
 		ktap_exit();
 	}
 	EXPECT_EQ(migrate(p, k->size), 0);
-	EXPECT_EQ(moved(p, k->size, before), NR(k));
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 	after = frames_of(p, k->size);
 	child_go(&t);
 	parent_waits(&t);
@@ -172,7 +132,7 @@ TEST(a_locked_page_moves)
 	uint64_t *before = frames_of(p, 16 * PAGE);
 	memset(p + 5 * PAGE, 0, PAGE);
 	EXPECT_EQ(migrate(p, 16 * PAGE), 0);
-	EXPECT_EQ(moved(p, 16 * PAGE, before), 16);
+	EXPECT_EQ(frames_changed(p, 16 * PAGE, before), 16);
 	EXPECT_EQ(p[5 * PAGE + 1], 0);
 	EXPECT_TRUE(!has_flag(p + 5 * PAGE, KPF_ZERO_PAGE));
 }
@@ -187,12 +147,12 @@ TEST(shared_memory_moves)
 	if (!pid) {
 		EXPECT_EQ(wrong_pages(p, 8 * PAGE, 0), 0);	/* maps it here, too */
 		EXPECT_EQ(migrate(p, 8 * PAGE), 0);
-		EXPECT_EQ(moved(p, 8 * PAGE, before), 8);
+		EXPECT_EQ(frames_changed(p, 8 * PAGE, before), 8);
 		p[5 * PAGE + 2000] = 'x';
 		ktap_exit();
 	}
 	EXPECT_CHILD(pid);
-	EXPECT_EQ(moved(p, 8 * PAGE, before), 8);
+	EXPECT_EQ(frames_changed(p, 8 * PAGE, before), 8);
 	EXPECT_EQ(p[5 * PAGE + 2000], 'x');
 	EXPECT_EQ(wrong_pages(p, 8 * PAGE, 0), 0);
 	EXPECT_EQ(smaps_kb(p, "Shared_Dirty") + smaps_kb(p, "Private_Dirty"), 32);
@@ -208,7 +168,7 @@ TEST(a_file_in_memory_moves)
 	fill_pages(p, 4 * PAGE);
 	uint64_t *before = frames_of(p, 4 * PAGE);
 	EXPECT_EQ(migrate(p, 4 * PAGE), 0);
-	EXPECT_EQ(moved(p, 4 * PAGE, before), 4);
+	EXPECT_EQ(frames_changed(p, 4 * PAGE, before), 4);
 	EXPECT_EQ(pread(fd, page, PAGE, 2 * PAGE), (long)PAGE);
 	EXPECT_EQ(page[9], byte_of(2));
 	EXPECT_EQ(pwrite(fd, "yes", 3, 2 * PAGE + 2500), 3);
@@ -232,16 +192,16 @@ TEST_KINDS(pinned)
 	EXPECT_EQ(migrate(k->order ? p : p + 5 * PAGE, one), EAGAIN);
 	EXPECT_STR(last_result(), "EAGAIN");
 	EXPECT_EQ(vmstat("pgmigrate_fail"), failed + (long)(one / PAGE));
-	EXPECT_EQ(moved(p, k->size, before), 0);
+	EXPECT_EQ(frames_changed(p, k->size, before), 0);
 	EXPECT_EQ(faults_of_writing(p, k->size), 0);
-	EXPECT_EQ(moved(p, k->size, before), 0);
+	EXPECT_EQ(frames_changed(p, k->size, before), 0);
 	EXPECT_TRUE(has_flag(p + 5 * PAGE, KPF_LRU));
 	p[5 * PAGE + 2222] = 'z';
 	gup_read(fd, page);
 	EXPECT_EQ(page[2222], 'z');
 	gup_unpin(fd);
 	EXPECT_EQ(migrate(p, k->size), 0);
-	EXPECT_EQ(moved(p, k->size, before), NR(k));
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
 }
 
@@ -253,12 +213,12 @@ TEST_KINDS(referenced)
 	hold_plainly(fds, p + 5 * PAGE, PAGE);
 	uint64_t *before = frames_of(p, k->size);
 	EXPECT_EQ(migrate(k->order ? p : p + 5 * PAGE, k->order ? k->size : PAGE), EAGAIN);
-	EXPECT_EQ(moved(p, k->size, before), 0);
+	EXPECT_EQ(frames_changed(p, k->size, before), 0);
 	EXPECT_EQ(faults_of_writing(p, k->size), 0);
 	EXPECT_EQ(read(fds[0], page, PAGE), (long)PAGE);
 	EXPECT_EQ(page[9], byte_of(5));
 	EXPECT_EQ(migrate(p, k->size), 0);
-	EXPECT_EQ(moved(p, k->size, before), NR(k));
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 }
 
 TEST(what_is_not_there_is_no_error)
@@ -289,7 +249,7 @@ TEST(without_a_target_the_pieces_move)
 	EXPECT_EQ(vmstat("thp_migration_split"), split + 1);
 	EXPECT_EQ(vmstat("thp_migration_fail"), fail + 1);
 	EXPECT_EQ(vmstat("pgmigrate_success"), ok + 512);
-	EXPECT_EQ(moved(p, HUGE, before), 512);
+	EXPECT_EQ(frames_changed(p, HUGE, before), 512);
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 	EXPECT_EQ(faults_of_writing(p, HUGE), 0);
 }
@@ -304,7 +264,7 @@ TEST(without_any_target_nothing_changes)
 	EXPECT_EQ(migrate(p, 16 * PAGE), ENOMEM);
 	EXPECT_EQ(control("fail", "off migrate_target"), 0);
 	EXPECT_EQ(vmstat("pgmigrate_fail"), fail + 16);
-	EXPECT_EQ(moved(p, 16 * PAGE, before), 0);
+	EXPECT_EQ(frames_changed(p, 16 * PAGE, before), 0);
 	EXPECT_EQ(faults_of_writing(p, 16 * PAGE), 0);
 	EXPECT_EQ(migrate(p, 16 * PAGE), 0);
 }
@@ -320,7 +280,7 @@ TEST(partially_mapped_is_split_first)
 	EXPECT_EQ(migrate(p, 16 * PAGE), 0);
 	EXPECT_EQ(size_stat(4, "split"), split + 1);
 	EXPECT_EQ(size_stat(4, "nr_anon_partially_mapped"), partial);
-	EXPECT_EQ(moved(p, 16 * PAGE, before), 12);
+	EXPECT_EQ(frames_changed(p, 16 * PAGE, before), 12);
 	EXPECT_EQ(wrong_pages(p, 4 * PAGE, 0) + wrong_pages(p + 8 * PAGE, 8 * PAGE, 8), 0);
 	EXPECT_EQ(faults_of_writing(p + 8 * PAGE, 8 * PAGE), 0);
 }
@@ -348,7 +308,7 @@ TEST(a_folio_in_two_tables_is_not_taken_for_a_part)
 	EXPECT_EQ(wrong_pages(to, 16 * PAGE, 0), 0);
 	uint64_t *before = frames_of(to, 16 * PAGE);
 	EXPECT_EQ(migrate(to, 16 * PAGE), 0);
-	EXPECT_EQ(moved(to, 16 * PAGE, before), 16);
+	EXPECT_EQ(frames_changed(to, 16 * PAGE, before), 16);
 	EXPECT_EQ(size_stat(4, "split_deferred"), deferred);
 	EXPECT_EQ(folio_number(getpid(), to, "partially_mapped"), 0);
 	EXPECT_EQ(folio_number(getpid(), to, "total"), 16);
@@ -384,7 +344,7 @@ TEST(owners_are_found_again_in_the_order_of_the_walk)
 	EXPECT_STATE(p, 16, 16, 16, 0, 0);
 	uint64_t *after = frames_of(p, 16 * PAGE);
 	faults_of_writing(p, 16 * PAGE);
-	EXPECT_EQ(moved(p, 16 * PAGE, after), 0);
+	EXPECT_EQ(frames_changed(p, 16 * PAGE, after), 0);
 	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
 }
 
@@ -463,7 +423,7 @@ TEST_LARGE_KINDS(readers_and_writers_wait)
 		pthread_join(thread[i], NULL);
 	/* T-MIG-4: those who wait hold no reference. */
 	EXPECT_EQ(vmstat("pgmigrate_success"), tries + NR(k));
-	EXPECT_EQ(moved(p, k->size, before), NR(k));
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 	EXPECT_EQ(t[0].seen, byte_of(0));
 	EXPECT_EQ(t[1].seen, 'W');
 	EXPECT_EQ(t[3].seen, byte_of(15));
@@ -490,7 +450,7 @@ TEST_LARGE_KINDS(fork_meanwhile)
 		ktap_exit();
 	}
 	unpark(m);
-	EXPECT_EQ(moved(p, k->size, before), NR(k));
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 	child_go(&t);
 	parent_waits(&t);
 	EXPECT_EQ(p[3 * PAGE + 1], byte_of(3));
@@ -551,7 +511,7 @@ TEST_LARGE_KINDS(mprotect_meanwhile)
 	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
 	after = frames_of(p, k->size);
 	faults_of_writing(p, k->size);
-	EXPECT_EQ(moved(p, k->size, after), 0);		/* still exclusive */
+	EXPECT_EQ(frames_changed(p, k->size, after), 0);		/* still exclusive */
 }
 
 TEST_LARGE_KINDS(mremap_meanwhile)
@@ -561,7 +521,7 @@ TEST_LARGE_KINDS(mremap_meanwhile)
 	struct parked_move m = park(p, k->size);
 	OK(mremap(p, k->size, k->size, MREMAP_MAYMOVE | MREMAP_FIXED, q + 3 * PAGE));
 	unpark(m);
-	EXPECT_EQ(moved(q + 3 * PAGE, k->size, before), NR(k));
+	EXPECT_EQ(frames_changed(q + 3 * PAGE, k->size, before), NR(k));
 	EXPECT_EQ(wrong_pages(q + 3 * PAGE, k->size, 0), 0);
 	EXPECT_EQ(faults_of_writing(q + 3 * PAGE, k->size), 0);
 }
@@ -616,7 +576,7 @@ TEST_LARGE_KINDS(a_pin_waits)
 	EXPECT_TRUE(waits(dir));
 	unpark(m);
 	EXPECT_CHILD(pid);
-	EXPECT_EQ(moved(p, k->size, before), NR(k));
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
 }
 

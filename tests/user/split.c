@@ -24,37 +24,10 @@ static int split_here(const char *p, size_t n, const char *more)
 static void shrink(void) { EXPECT_EQ(ktap_write("/proc/sys/vm/drop_caches", "2"), 0); }
 
 /* A counter of /hugepages-<kB>kB/stats; 0 where the kernel has none. */
-static long size_stat(int order, const char *name)
-{
-	char path[120];
-	snprintf(path, sizeof(path), THP_DIR "hugepages-%dkB/stats/%s", 4 << order, name);
-	char *text = ktap_read(path);
-	return text ? atol(text) : 0;
-}
 static bool have_size_stats(void) { return access(THP_DIR "hugepages-2048kB/stats/split", R_OK) == 0; }
 /* SPLIT-8 and SPLIT-9 (b) came to Linux together. */
 static bool have_underused(void) { return access(THP_DIR "shrink_underused", W_OK) == 0; }
 
-/* The frames of N pages, and whether they are still the same. */
-static uint64_t *frames_of(const char *p, size_t n)
-{
-	uint64_t *e = malloc(n / PAGE * 8);
-	int fd = OK(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-	ASSERT_EQ(pread(fd, e, n / PAGE * 8, (uintptr_t)p / PAGE * 8), (long)(n / PAGE * 8));
-	close(fd);
-	for (size_t i = 0; i < n / PAGE; i++)
-		e[i] = e[i] & PM_PRESENT ? PM_PFN(e[i]) : 0;
-	return e;
-}
-static int frames_changed(const char *p, size_t n, const uint64_t *before)
-{
-	uint64_t *now = frames_of(p, n);
-	int changed = 0;
-	for (size_t i = 0; i < n / PAGE; i++)
-		changed += now[i] != before[i];
-	free(now);
-	return changed;
-}
 /* Is the page a folio's first, and how large is that folio? 0: it is a tail. */
 static int order_at(uint64_t pfn)
 {
@@ -75,19 +48,6 @@ static bool all_of_order(const char *p, size_t n, int order)
 		if (order_at(pfn_of(p + at)) != order)
 			return false;
 	return in_blocks(p, n, order);
-}
-static long faults(void)
-{
-	struct rusage r;
-	getrusage(RUSAGE_SELF, &r);
-	return r.ru_minflt;
-}
-static long faults_of_writing(volatile char *p, size_t n)
-{
-	long before = faults();
-	for (size_t at = 0; at < n; at += PAGE)
-		p[at + 1] = byte_of(at / PAGE);
-	return faults() - before;
 }
 /* Writing to every page of P takes no fault: each PTE is writable, dirty and young, so each page is exclusive. */
 static void expect_writable(volatile char *p, size_t n)
