@@ -53,7 +53,7 @@ static pthread_t start_writer(volatile void *at)
 {
 	struct sigaction sa = { .sa_handler = on_fault };
 	pthread_t t;
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (ktap_cpus < 2)
 		SKIP("needs two CPUs");
 	sigaction(SIGSEGV, &sa, NULL);
 	on_cpu(0);
@@ -188,7 +188,7 @@ struct pinner { char *p; volatile int stop; long pins, bad; };
 static void *pin_thread(void *arg)
 {
 	struct pinner *a = arg;
-	on_cpu((int)sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	on_cpu((int)ktap_cpus - 1);
 	int fd = gup_open();
 	char seen[PAGE], mark = 'a';
 
@@ -323,7 +323,7 @@ TEST_KINDS(a_failed_write_leaves_the_page_in_memory)
 /* A disk that does not answer a write: the page is there all the same, for reading and writing. */
 TEST_KINDS(a_slow_write_stalls_nobody)
 {
-	const char *disk = swap_on(0);
+	const char *disk = swap_on_async();
 	char *p = area_of(k);
 	long in = vmstat("pswpin");
 
