@@ -100,10 +100,17 @@ TEST_KINDS(no_store_is_lost_when_the_page_goes_out)
 }
 
 /* T-RCL-2, parked in both windows. */
+static volatile int was_parked;
 static void *pageout_thread(void *arg)
 {
 	const struct kind *k = arg;
-	return (void *)(long)madvise((char *)((uintptr_t)word & ~(k->size - 1)), k->size, MADV_PAGEOUT);
+	char *p = (char *)((uintptr_t)word & ~(k->size - 1));
+	/* A page that the writer has just brought back is in its CPU's LRU batch. */
+	while (!was_parked) {
+		EXPECT_EQ(control("force", "drain %d 0 0", (int)getpid()), 0);
+		OK(madvise(p, k->size, MADV_PAGEOUT));
+	}
+	return NULL;
 }
 static void parked_writer(const struct kind *k, const char *point)
 {
@@ -119,13 +126,13 @@ static void parked_writer(const struct kind *k, const char *point)
 	if ((uintptr_t)p & (k->size - 1))
 		SKIP("unaligned");
 	t = start_writer(p + 5 * PAGE);
-	for (int i = 0; i < ktap_scale(20); i++) {
+	for (int i = 0; i < ktap_scale(200); i++) {
 		ASSERT_EQ(control("pause", "arm %s %d once", point, (int)getpid()), 0);
+		was_parked = 0;
 		OK(-pthread_create(&pager, NULL, pageout_thread, (void *)k));
-		/* It may find nothing to take: the page is just coming back. */
-		for (int j = 0; j < 50 && parked_at(point) < 1; j++)
-			ktap_sleep_ms(1);
-		EXPECT_EQ(control("pause", "disarm %s", point), 0);
+		ASSERT_TRUE(ktap_until(parked_at(point) == 1));
+		was_parked = 1;
+		ktap_sleep_ms(1);	/* the length of the window */
 		EXPECT_EQ(control("pause", "release %s", point), 0);
 		pthread_join(pager, NULL);
 		writer_goes_on();
