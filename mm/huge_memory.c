@@ -19,6 +19,7 @@
 #include "kernel/trace/fail.h"
 #include "kernel/trace/pause.h"
 #include "mm/fault.h"
+#include "mm/khugepaged.h"
 #include "mm/mmu_gather.h"
 #include "mm/oom.h"
 #include "mm/swap.h"
@@ -125,6 +126,7 @@ vm_fault_t do_huge_pmd_anonymous_page(struct vm_fault *vmf)
 		return VM_FAULT_FALLBACK;	/* MTHP-5: counts nothing */
 	if (unlikely(anon_vma_prepare(vma)))
 		return VM_FAULT_OOM;
+	khugepaged_enter_vma(vma, vma->vm_flags);
 	if (!(vmf->flags & FAULT_FLAG_WRITE) && thp_use_zero_page())
 		return do_huge_zero_page(vmf);
 	folio = vma_alloc_anon_folio_pmd(vma, vmf->address);

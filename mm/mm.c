@@ -15,7 +15,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
 #include "kernel/trace/pause.h"
-#include "mm/huge_memory.h"
+#include "mm/khugepaged.h"
 #include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
@@ -67,6 +67,7 @@ struct mm_struct *mm_alloc(void)
 	mm->mm_rb = RB_ROOT;
 	mm->task_size = TASK_SIZE_MAX;
 	mm->mmap_base = TASK_SIZE_MAX - (128UL << 20);	/* until exec knows the stack limit */
+	INIT_LIST_HEAD(&mm->khugepaged_node);
 	spin_lock(&mm_list_lock);
 	list_add_tail(&mm->mmlist, &mm_list);
 	spin_unlock(&mm_list_lock);
@@ -153,6 +154,8 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *old)
 		if (err)
 			break;
 	}
+	if (!err)
+		khugepaged_fork(mm, old);
 	mmap_write_unlock(mm);
 	/* COW-25: no CPU may keep a writable translation of what is shared now. */
 	flush_tlb_mm(old);
@@ -210,6 +213,7 @@ void mmput(struct mm_struct *mm)
 	might_sleep();
 	if (!atomic_dec_and_test(&mm->mm_users))
 		return;
+	khugepaged_exit(mm);
 	exit_mmap(mm);
 	mm_put_huge_zero_folio(mm);
 	set_mm_exe_file(mm, NULL);
