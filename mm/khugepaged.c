@@ -31,6 +31,7 @@
 #include "kernel/trace/pause.h"
 #include "mm/internal.h"
 #include "mm/lru.h"
+#include "mm/why_not_huge.h"
 
 /* The mms to scan and the cursor. A leaf (LOCK-1). */
 static DEFINE_SPINLOCK(khugepaged_mm_lock);
@@ -145,6 +146,7 @@ static bool khugepaged_scan_vma(struct vm_area_struct *vma, unsigned int limit, 
 			return true;
 		pause_point("khugepaged_scan");
 		*result = collapse_scan_pmd(mm, vma, addr, lock_dropped, cc);
+		note_scan_result(mm, addr, *result, cc->refused_addr);
 		cursor.address = addr + PMD_SIZE;
 		if (*result == SCAN_SUCCEED)
 			WRITE_ONCE(khugepaged_pages_collapsed, khugepaged_pages_collapsed + 1);

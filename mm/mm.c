@@ -37,6 +37,7 @@ LIST_HEAD(mm_list);
 DEFINE_SPINLOCK(mm_list_lock);
 
 static struct kmem_cache *mm_cache;
+static atomic_long_t last_serial;
 
 static int __mm_init(void)
 {
@@ -53,6 +54,7 @@ struct mm_struct *mm_alloc(void)
 
 	if (!mm)
 		return NULL;
+	mm->serial = (u64)atomic_long_inc_return(&last_serial);
 	mm->mm_id = mm_id_alloc();
 	if (!mm->mm_id)
 		goto out_mm;

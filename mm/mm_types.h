@@ -152,6 +152,7 @@ struct mm_struct {
 	unsigned long def_flags;	/* m: mlockall(MCL_FUTURE) */
 	unsigned long flags;		/* a: MMF_* */
 	u32 mm_id;			/* c: owner id (MMID-2) */
+	u64 serial;			/* c: as mm_id, but never given again (mm/why_not_huge.c) */
 	atomic_t has_pinned;		/* PIN-4 */
 	struct file *exe_file;		/* m: /proc/PID/exe; see get_mm_exe_file */
 	struct task_struct *owner;	/* some task of the process; for the OOM killer */
