@@ -98,20 +98,21 @@ static struct folio *vma_alloc_anon_folio_pmd(struct vm_area_struct *vma, unsign
 	return folio;
 }
 
-/*
- * MTHP-11: a new folio goes in. Consumes the reference.
- * => PMD lock held, PMD none and flushed, its table deposited
- */
-static void map_anon_folio_pmd(struct folio *folio, struct vm_fault *vmf)
+void map_anon_folio_pmd(struct folio *folio, pmd_t *pmd, struct vm_area_struct *vma, unsigned long haddr)
 {
-	struct vm_area_struct *vma = vmf->vma;
 	pmd_t entry = pfn_pmd(folio_pfn(folio), vma->vm_page_prot);
 
-	folio_add_new_anon_rmap(folio, vma, vmf->address & PMD_MASK, RMAP_EXCLUSIVE);
+	folio_add_new_anon_rmap(folio, vma, haddr, RMAP_EXCLUSIVE);
 	lru_cache_add(folio);
-	set_pmd(vmf->pmd, maybe_pmd_mkwrite(pmd_mkdirty(entry), vma));
-	add_mm_counter(vma->vm_mm, MM_ANONPAGES, HPAGE_PMD_NR);
+	set_pmd(pmd, maybe_pmd_mkwrite(pmd_mkdirty(entry), vma));
 	deferred_split_folio(folio, false);
+}
+
+/* MTHP-11: as above, for a fault. */
+static void map_faulted_folio_pmd(struct folio *folio, struct vm_fault *vmf)
+{
+	map_anon_folio_pmd(folio, vmf->pmd, vmf->vma, vmf->address & PMD_MASK);
+	add_mm_counter(vmf->vma->vm_mm, MM_ANONPAGES, HPAGE_PMD_NR);
 	count_vm_event(THP_FAULT_ALLOC);
 	count_mthp_stat(HPAGE_PMD_ORDER, MTHP_STAT_ANON_FAULT_ALLOC);
 }
@@ -151,7 +152,7 @@ vm_fault_t do_huge_pmd_anonymous_page(struct vm_fault *vmf)
 		return ret;
 	}
 	pgtable_trans_huge_deposit(mm, vmf->pmd, table);
-	map_anon_folio_pmd(folio, vmf);
+	map_faulted_folio_pmd(folio, vmf);
 	spin_unlock(vmf->ptl);
 	return 0;
 }
@@ -186,7 +187,7 @@ static vm_fault_t do_huge_zero_wp_pmd(struct vm_fault *vmf)
 	/* COW-14: no CPU may read zeroes once one can write. */
 	pmdp_huge_get_and_clear(vmf->pmd);
 	flush_tlb_range(vmf->vma, haddr, haddr + PMD_SIZE);
-	map_anon_folio_pmd(folio, vmf);
+	map_faulted_folio_pmd(folio, vmf);
 	spin_unlock(vmf->ptl);
 	return 0;
 }

@@ -84,21 +84,19 @@ unsigned long thp_vma_suitable_orders(struct vm_area_struct *vma, unsigned long 
 
 gfp_t vma_thp_gfp_mask(struct vm_area_struct *vma)
 {
-	const gfp_t light = (GFP_HIGHUSER_MOVABLE | __GFP_COMP | __GFP_NOMEMALLOC | __GFP_NOWARN) &
-			    ~(__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM);
 	bool advised = vma->vm_flags & VM_HUGEPAGE;
 
 	switch (READ_ONCE(thp_defrag)) {
 	case THP_DEFRAG_ALWAYS:
-		return light | __GFP_DIRECT_RECLAIM | (advised ? 0 : __GFP_NORETRY);
+		return GFP_TRANSHUGE | (advised ? 0 : __GFP_NORETRY);
 	case THP_DEFRAG_DEFER:
-		return light | __GFP_KSWAPD_RECLAIM;
+		return GFP_TRANSHUGE_LIGHT | __GFP_KSWAPD_RECLAIM;
 	case THP_DEFRAG_DEFER_MADVISE:
-		return light | (advised ? __GFP_DIRECT_RECLAIM : __GFP_KSWAPD_RECLAIM);
+		return GFP_TRANSHUGE_LIGHT | (advised ? __GFP_DIRECT_RECLAIM : __GFP_KSWAPD_RECLAIM);
 	case THP_DEFRAG_MADVISE:
-		return light | (advised ? __GFP_DIRECT_RECLAIM : 0);
+		return GFP_TRANSHUGE_LIGHT | (advised ? __GFP_DIRECT_RECLAIM : 0);
 	default:
-		return light;
+		return GFP_TRANSHUGE_LIGHT;
 	}
 }
 
