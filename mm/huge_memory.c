@@ -23,6 +23,7 @@
 #include "mm/oom.h"
 #include "mm/swap.h"
 #include "mm/vmstat.h"
+#include "mm/why_not_huge.h"
 
 spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma)
 {
@@ -88,8 +89,10 @@ static struct folio *vma_alloc_anon_folio_pmd(struct vm_area_struct *vma, unsign
 	if (unlikely(!folio)) {
 		count_vm_event(THP_FAULT_FALLBACK);
 		count_mthp_stat(HPAGE_PMD_ORDER, MTHP_STAT_ANON_FAULT_FALLBACK);
+		note_fault_refusal(vma->vm_mm, addr, "no_memory");
 		return NULL;
 	}
+	note_fault_refusal(vma->vm_mm, addr, NULL);
 	folio_zero_user(folio, addr);
 	pause_point("huge_fault_alloc");
 	return folio;
@@ -122,10 +125,13 @@ vm_fault_t do_huge_pmd_anonymous_page(struct vm_fault *vmf)
 	struct page *table;
 	vm_fault_t ret;
 
-	if (!thp_vma_suitable_orders(vma, vmf->address, BIT(HPAGE_PMD_ORDER)))
+	if (!thp_vma_suitable_orders(vma, vmf->address, BIT(HPAGE_PMD_ORDER))) {
+		note_fault_refusal(mm, vmf->address, "edge_of_mapping");
 		return VM_FAULT_FALLBACK;	/* MTHP-5: counts nothing */
+	}
 	if (unlikely(anon_vma_prepare(vma)))
 		return VM_FAULT_OOM;
+	khugepaged_enter_vma(vma, vma->vm_flags);
 	if (!(vmf->flags & FAULT_FLAG_WRITE) && thp_use_zero_page())
 		return do_huge_zero_page(vmf);
 	folio = vma_alloc_anon_folio_pmd(vma, vmf->address);
@@ -268,6 +274,7 @@ vm_fault_t do_huge_pmd_wp_page(struct vm_fault *vmf)
 	if (reuse)
 		return reuse_huge_pmd(vmf);
 	spin_unlock(vmf->ptl);
+	note_fault_refusal(vma->vm_mm, vmf->address, "shared");
 split:
 	split_huge_pmd(vma, vmf->pmd, vmf->address);
 	return VM_FAULT_FALLBACK;

@@ -14,6 +14,7 @@
 #include "arch-x86_64/smp.h"
 #include "kernel/init.h"
 #include "kernel/lib/string.h"
+#include "mm/khugepaged.h"
 #include "mm/slab.h"
 
 /* MTHP-3 */
@@ -106,6 +107,8 @@ int hugepage_madvise(struct vm_area_struct *vma, vm_flags_t *vm_flags, int advic
 	switch (advice) {
 	case MADV_HUGEPAGE:
 		*vm_flags = (*vm_flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+		/* A fault that would register it may be long in coming. */
+		khugepaged_enter_vma(vma, *vm_flags);
 		return 0;
 	case MADV_NOHUGEPAGE:
 		*vm_flags = (*vm_flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
