@@ -14,6 +14,7 @@
  */
 #include "mm/collapse.h"
 #include "mm/rmap.h"
+#include "mm/trace_huge.h"
 #include "mm/vmstat.h"
 
 #define WORD(e, t) [e] = t,
@@ -198,7 +199,7 @@ enum scan_result collapse_scan_pmd(struct mm_struct *mm, struct vm_area_struct *
 		r = collapse_huge_page(mm, start, &tally, cc);
 	}
 out:
-	if (cc->is_khugepaged && r == SCAN_SUCCEED)
-		WRITE_ONCE(khugepaged_pages_collapsed, khugepaged_pages_collapsed + 1);
+	trace_mm_khugepaged_scan_pmd(mm, tally_pfn(&tally), (int)tally.referenced, (int)tally.none_or_zero, (int)r,
+				     (int)tally.unmapped);
 	return r;
 }
