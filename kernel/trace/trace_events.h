@@ -91,15 +91,21 @@ void trace_event_write(const struct trace_event *ev, struct trace_entry *ent, si
 #define __TP_ASSIGNS(...)	__TP_MAP(__TP_ASSIGN, __VA_ARGS__)
 #define __TP_DESCS(...)		__TP_MAPC(__TP_DESC, __VA_ARGS__)
 
+/* Go to LABEL if the byte is not 0. These two instructions are the whole cost of an event that is off. */
+#define __TRACE_IF_ON(byte, label) __asm__ goto("cmpb $0, %0; jne %l[" #label "]" : : "m"(byte) : "cc" : label)
+
 #define TP_FIELDS(...)		(__VA_ARGS__)
 
 #define __TRACE_DECLARE(name, fields)							\
 	struct trace_rec_##name { struct trace_entry ent; __TP_MEMBERS fields };	\
 	extern u8 trace_on_##name;							\
-	void __trace_##name(__TP_ARGS fields);						\
+	void __trace_##name(__TP_ARGS fields) __attribute__((cold));			\
 	static __always_inline bool trace_##name##_enabled(void)			\
 	{										\
-		return unlikely(READ_ONCE(trace_on_##name));				\
+		__TRACE_IF_ON(trace_on_##name, on);					\
+		return false;								\
+	on:										\
+		return true;								\
 	}										\
 	static __always_inline void trace_##name(__TP_ARGS fields)			\
 	{										\
