@@ -194,6 +194,11 @@ struct ring_cursor ring_buffer_unread(int cpu)
 	return ring_of(cpu)->read;
 }
 
+u64 ring_buffer_end(int cpu)
+{
+	return smp_load_acquire(&ring_of(cpu)->head);
+}
+
 void ring_buffer_consume(int cpu, const struct ring_cursor *c, u64 nr, u64 lost)
 {
 	struct ring *r = ring_of(cpu);

@@ -50,8 +50,9 @@ void ring_cursor_advance(struct ring_cursor *c, const struct ring_record *rec);
 
 /* ---- Reading for good. => ring_reader_lock for all of these ---- */
 
-/* Where CPU has been read to. */
+/* Where CPU has been read to, and the position where its last record ends. */
 struct ring_cursor ring_buffer_unread(int cpu);
+u64 ring_buffer_end(int cpu);
 /* Everything up to C is read, NR records of it; LOST were missing. */
 void ring_buffer_consume(int cpu, const struct ring_cursor *c, u64 nr, u64 lost);
 /* Everything is gone, and all counts are 0. */

@@ -18,7 +18,7 @@
  * events/SYSTEM/NAME, and the formatter. It stands in a header that only .c files include; one of them says
  * "#define CREATE_TRACE_POINTS" first, and there the definitions are made (kernel/trace/trace_points.c, mm/trace_mm.c).
  *
- * One to eight fields: integers, pointers and trace_comm. Linux: include/linux/tracepoint.h, include/trace/.
+ * One to nine fields: integers, pointers and trace_comm. Linux: include/linux/tracepoint.h, include/trace/.
  */
 #ifndef KERNEL_TRACE_TRACE_EVENTS_H
 #define KERNEL_TRACE_TRACE_EVENTS_H
@@ -38,6 +38,13 @@ struct trace_entry {
 
 /* A field that holds the name of a task. */
 typedef struct { char text[16]; } trace_comm;
+static inline trace_comm trace_comm_of(const char *comm)
+{
+	trace_comm c;
+
+	__builtin_memcpy(c.text, comm, sizeof(c.text));
+	return c;
+}
 
 struct trace_field { const char *type, *name; u8 size, align; bool is_signed; };
 
@@ -54,7 +61,7 @@ void trace_event_write(const struct trace_event *ev, struct trace_entry *ent, si
 
 /* ---- What the macro is made of ---- */
 
-/* M(type, name) for each of up to eight fields. */
+/* M(type, name) for each of up to nine fields. */
 #define __TP_1(M, f)		M f
 #define __TP_2(M, f, ...)	M f __TP_1(M, __VA_ARGS__)
 #define __TP_3(M, f, ...)	M f __TP_2(M, __VA_ARGS__)
@@ -63,6 +70,7 @@ void trace_event_write(const struct trace_event *ev, struct trace_entry *ent, si
 #define __TP_6(M, f, ...)	M f __TP_5(M, __VA_ARGS__)
 #define __TP_7(M, f, ...)	M f __TP_6(M, __VA_ARGS__)
 #define __TP_8(M, f, ...)	M f __TP_7(M, __VA_ARGS__)
+#define __TP_9(M, f, ...)	M f __TP_8(M, __VA_ARGS__)
 /* The same with commas between them. */
 #define __TPC_1(M, f)		M f
 #define __TPC_2(M, f, ...)	M f, __TPC_1(M, __VA_ARGS__)
@@ -72,11 +80,13 @@ void trace_event_write(const struct trace_event *ev, struct trace_entry *ent, si
 #define __TPC_6(M, f, ...)	M f, __TPC_5(M, __VA_ARGS__)
 #define __TPC_7(M, f, ...)	M f, __TPC_6(M, __VA_ARGS__)
 #define __TPC_8(M, f, ...)	M f, __TPC_7(M, __VA_ARGS__)
-#define __TP_PICK(a, b, c, d, e, f, g, h, n, ...) n
+#define __TPC_9(M, f, ...)	M f, __TPC_8(M, __VA_ARGS__)
+#define __TP_PICK(a, b, c, d, e, f, g, h, i, n, ...) n
 #define __TP_MAP(M, ...) \
-	__TP_PICK(__VA_ARGS__, __TP_8, __TP_7, __TP_6, __TP_5, __TP_4, __TP_3, __TP_2, __TP_1, )(M, __VA_ARGS__)
+	__TP_PICK(__VA_ARGS__, __TP_9, __TP_8, __TP_7, __TP_6, __TP_5, __TP_4, __TP_3, __TP_2, __TP_1, )(M, __VA_ARGS__)
 #define __TP_MAPC(M, ...) \
-	__TP_PICK(__VA_ARGS__, __TPC_8, __TPC_7, __TPC_6, __TPC_5, __TPC_4, __TPC_3, __TPC_2, __TPC_1, )(M, __VA_ARGS__)
+	__TP_PICK(__VA_ARGS__, __TPC_9, __TPC_8, __TPC_7, __TPC_6, __TPC_5, __TPC_4, __TPC_3, __TPC_2, __TPC_1, ) \
+	(M, __VA_ARGS__)
 
 #define __TP_MEMBER(t, n)	t n;
 #define __TP_ARG(t, n)		t n
@@ -91,15 +101,21 @@ void trace_event_write(const struct trace_event *ev, struct trace_entry *ent, si
 #define __TP_ASSIGNS(...)	__TP_MAP(__TP_ASSIGN, __VA_ARGS__)
 #define __TP_DESCS(...)		__TP_MAPC(__TP_DESC, __VA_ARGS__)
 
+/* Go to LABEL if the byte is not 0. These two instructions are the whole cost of an event that is off. */
+#define __TRACE_IF_ON(byte, label) __asm__ goto("cmpb $0, %0; jne %l[" #label "]" : : "m"(byte) : "cc" : label)
+
 #define TP_FIELDS(...)		(__VA_ARGS__)
 
 #define __TRACE_DECLARE(name, fields)							\
 	struct trace_rec_##name { struct trace_entry ent; __TP_MEMBERS fields };	\
 	extern u8 trace_on_##name;							\
-	void __trace_##name(__TP_ARGS fields);						\
+	void __trace_##name(__TP_ARGS fields) __attribute__((cold));			\
 	static __always_inline bool trace_##name##_enabled(void)			\
 	{										\
-		return unlikely(READ_ONCE(trace_on_##name));				\
+		__TRACE_IF_ON(trace_on_##name, on);					\
+		return false;								\
+	on:										\
+		return true;								\
 	}										\
 	static __always_inline void trace_##name(__TP_ARGS fields)			\
 	{										\

@@ -51,18 +51,22 @@ void trace_pids_show(struct seq_file *m);
 
 struct trace_iterator {
 	unsigned long cpus;		/* whose rings */
-	int cpu;			/* whose record is the current one */
+	bool consumes;			/* trace_pipe; else what was lost before the first record is not worth a line */
+	bool annotate;			/* there were overruns: say where the records of each CPU begin */
+	const struct ring_record *current_record;	/* what trace_iterator_next returned last */
+	int cpu;			/* whose that is */
 	u64 lost;			/* how many before it were overwritten unread */
 	u64 nr;				/* how many records were current so far */
 	struct {
 		struct ring_cursor at;
 		struct ring_record *next;	/* a copy of the first at or behind AT, if HAVE; LOST before it */
-		u64 lost;
-		bool have, shown;
+		u64 lost, end;			/* END: the position where this ends */
+		u64 first;			/* the value of NR when its first record was current; 0: not yet */
+		bool have;
 	} of[NR_CPUS];
 };
 /* For the rings of CPUS, at what is not consumed yet; NULL: no memory. Free with trace_iterator_free. => may sleep */
-struct trace_iterator *trace_iterator_new(unsigned long cpus);
+struct trace_iterator *trace_iterator_new(unsigned long cpus, bool consumes);
 void trace_iterator_free(struct trace_iterator *it);
 /* Back to what is not consumed yet. => ring_reader_lock */
 void trace_iterator_rewind(struct trace_iterator *it);
