@@ -13,6 +13,13 @@
 
 TEST_KHUGEPAGED_SLEEPS
 
+static void on_cpu(int cpu)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	OK(sched_setaffinity(0, sizeof(set), &set));
+}
 static void arm(const char *point, pid_t pid) { ASSERT_EQ(control("pause", "arm %s %d once", point, (int)pid), 0); }
 static void release(const char *point) { EXPECT_EQ(control("pause", "release %s", point), 0); }
 static void wait_parked(const char *point) { ASSERT_TRUE(ktap_until(parked_at(point) == 1)); }
@@ -358,6 +365,7 @@ static pid_t start_collapser(pid_t v, const char *point, const char *results)
 	pid_t pid = ktap_fork();
 	if (!pid) {
 		struct iovec range_of_v = { *range_seen, HUGE };
+		on_cpu(0);		/* not where somebody spins */
 		int fd = (int)OK(syscall(SYS_pidfd_open, v, 0));
 		char error[12];
 		arm(point, getpid());
@@ -432,10 +440,10 @@ static void walk_first(char *(*make)(void), const char *text, const char *point,
 		ktap_sleep_ms(1);
 	}
 	release(point);
-	EXPECT_CHILD(w);
 	wait_parked("collapse_cleared");
 	release("collapse_cleared");
 	EXPECT_CHILD(c);
+	EXPECT_CHILD(w);
 	end_victim(v);
 }
 /* EINVAL (22): a page went out meanwhile; the next attempt swaps it in. EAGAIN (11): locked, or referenced. */
@@ -472,13 +480,6 @@ TEST(a_walker_waits_for_the_table)
 }
 
 /* A pin that has read the PTE, and spins with interrupts off. */
-static void on_cpu(int cpu)
-{
-	cpu_set_t set;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	OK(sched_setaffinity(0, sizeof(set), &set));
-}
 static void pin_fast(char *p)
 {
 	char now[PAGE];
@@ -508,12 +509,12 @@ TEST(a_pin_without_a_lock)
 	pin_fd = gup_open();
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 3)
 		SKIP("needs three CPUs");
-	pid_t v = start_victim(&r), c = start_collapser(v, "collapse_anon_vma", "0");
+	pid_t v = start_victim(&r), c = start_collapser(v, "collapse_upgrade", "0");
 	on_cpu(2);
 	child_go(&turns);
 	wait_parked("gup_fast_b1");
 	arm("collapse_cleared", c);
-	release("collapse_anon_vma");
+	release("collapse_upgrade");
 	for (int i = 0; i < 20; i++) {
 		EXPECT_EQ(parked_at("collapse_cleared"), 0);
 		ktap_sleep_ms(1);
