@@ -4,6 +4,7 @@
  */
 #include "tests/user/collapse.h"
 #include "tests/user/swaparea.h"
+#include "tests/user/trace.h"
 #include <sys/prctl.h>
 
 #define SET_THP_DISABLE	41
@@ -215,6 +216,35 @@ TEST(swapped_pages_come_in)
 	EXPECT_EQ(vmstat("thp_collapse_alloc") - alloc, 1);
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 	EXPECT_EQ(smaps_kb(p, "Swap"), 0);
+	swap_off(swap_disk());
+}
+
+/* The same as the events tell it (ABI-15 to 18, 20). */
+TEST(events_of_a_swap_in)
+{
+	need_force();
+	char *p = partly_swapped(64), *line;
+	start_events("huge_memory:*");
+	limit_events_to(getpid());
+	EXPECT_STR(scan(p), "succeeded");
+	read_events();
+	stop_events();
+	line = event_line("mm_khugepaged_scan_pmd", 0);
+	EXPECT_STR(event_word(line, "status"), "succeeded");
+	EXPECT_EQ(event_number(line, "unmapped"), 64);
+	EXPECT_GE(event_number(line, "referenced"), 448);
+	EXPECT_EQ(event_number(line, "none_or_zero"), 0);
+	line = event_line("mm_collapse_huge_page_swapin", 0);
+	EXPECT_EQ(event_number(line, "swapped_in"), 64);
+	EXPECT_EQ(event_number(line, "ret"), 1);		/* succeeded */
+	line = event_line("mm_collapse_huge_page_isolate", 0);
+	EXPECT_STR(event_word(line, "status"), "succeeded");
+	line = event_line("mm_collapse_huge_page", 0);
+	EXPECT_STR(event_word(line, "status"), "succeeded");
+	EXPECT_EQ(event_number(line, "isolated"), 1);
+	EXPECT_EQ(event_count("mm_collapse_huge_page"), 1);
+	EXPECT_STR(scan(small_range(HUGE)), "succeeded");	/* off again */
+	EXPECT_EQ(event_count("mm_collapse_huge_page"), 1);
 	swap_off(swap_disk());
 }
 
