@@ -9,6 +9,7 @@
  * Checked here: what needs the entry itself (COW-1 writable means exclusive, RMAP-1), and the mm's own counters.
  */
 #include "kernel/fs/pipe.h"
+#include "mm/collapse.h"
 #include "mm/huge_memory.h"
 #include "mm/mm_check.h"
 #include "mm/rmap.h"
@@ -235,6 +236,8 @@ static void walk_pmds(struct mm_tally *t, unsigned long addr, const pmd_t *table
 	for (int i = 0; i < PTRS_PER_TABLE; i++, addr += PMD_SIZE) {
 		pmd_t pmd = pmdp_get(table + i);
 
+		if (pmd_none(pmd))
+			pmd = collapse_detached_pmd(t->mm, addr);
 		if (pmd_trans_huge(pmd)) {
 			tally_huge_pmd(t, addr, pmd);
 			huge++;
