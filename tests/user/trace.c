@@ -121,6 +121,7 @@ TEST(small_files_say_what_there_is)
 		SKIP("no tracefs");
 	EXPECT_TRUE(file_is("current_tracer", "nop\n"));
 	EXPECT_TRUE(strstr(ktap_read(trace_path("available_tracers")), "nop") != NULL);
+	EXPECT_EQ(trace_write("trace_clock", "local"), 0);
 	EXPECT_TRUE(strstr(ktap_read(trace_path("trace_clock")), "[local]") != NULL);
 	EXPECT_EQ(trace_write("current_tracer", "nop"), 0);
 	EXPECT_EQ(trace_write("current_tracer", "rubbish"), EINVAL);
