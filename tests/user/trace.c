@@ -560,7 +560,7 @@ static void drain(int fd, long first, long *markers, long *lost)
 
 TEST(lost_records_are_counted_exactly)
 {
-	long total = ktap_scale(4000) + 600, markers, lost;
+	long total = ktap_scale(4000) + 600, markers, lost, entries;
 	int fd;
 
 	fresh("16");
@@ -570,10 +570,12 @@ TEST(lost_records_are_counted_exactly)
 	for (long i = 0; i < total; i++)
 		marker("n=%ld %.*s", i, (int)(i % 60), "                                                              ");
 	EXPECT_GT(cpu_stat(0, "overrun"), 0);
-	EXPECT_EQ(cpu_stat(0, "entries") + cpu_stat(0, "overrun"), total);
+	entries = cpu_stat(0, "entries");
+	EXPECT_EQ(entries + cpu_stat(0, "overrun"), total);
 	EXPECT_EQ(cpu_stat(0, "dropped events"), 0);
 	drain(fd, 0, &markers, &lost);
 	EXPECT_GT(markers, 50);
+	EXPECT_EQ(markers, entries);
 	EXPECT_EQ(markers + lost, total);
 	EXPECT_EQ(cpu_stat(0, "overrun"), lost);
 	EXPECT_EQ(cpu_stat(0, "read events"), markers);
@@ -585,6 +587,38 @@ TEST(lost_records_are_counted_exactly)
 	EXPECT_EQ(markers, 10);
 	EXPECT_EQ(lost, 0);
 	close(fd);
+	put_back();
+}
+
+/* A reader stands still in the middle of a copy; meanwhile the ring is written all over, several times. */
+TEST(a_copy_that_the_writer_overtakes_is_thrown_away)
+{
+	long markers, lost;
+	char text[40];
+	pid_t reader;
+
+	if (access(KTAP_CONTROLS "pause", W_OK))
+		SKIP("needs pause points");
+	fresh("8");
+	go_to_cpu(0);
+	EXPECT_EQ(trace_write("trace", ""), 0);
+	for (long i = 0; i < 3; i++)
+		marker("n=%ld", i);
+	reader = ktap_fork();
+	if (!reader) {
+		int fd = OK(open(trace_path(cpu_file(0, "trace_pipe")), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+		snprintf(text, sizeof(text), "arm ring_copy %d once", (int)getpid());
+		EXPECT_EQ(ktap_write(KTAP_CONTROLS "pause", text), 0);
+		drain(fd, 0, &markers, &lost);
+		EXPECT_EQ(markers + lost, 503);
+		EXPECT_GE(lost, 3);
+		ktap_exit();
+	}
+	EXPECT_TRUE(ktap_until(strstr(ktap_read(KTAP_CONTROLS "pause"), "ring_copy kind=sleep armed=0 parked=1") != NULL));
+	for (long i = 3; i < 503; i++)
+		marker("n=%ld %.*s", i, (int)(i % 60), "                                                              ");
+	EXPECT_EQ(ktap_write(KTAP_CONTROLS "pause", "release ring_copy"), 0);
+	EXPECT_CHILD(reader);
 	put_back();
 }
 
