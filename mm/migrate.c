@@ -17,6 +17,7 @@
 #include "arch-x86_64/tlbflush.h"
 #include "mm/huge_memory.h"
 #include "mm/mlock.h"
+#include "mm/swap.h"
 
 /* ---- Mappings to entries ---- */
 
@@ -30,9 +31,10 @@ struct unmap_batch {
 
 /*
  * Take out the PTEs from the one stood on that map consecutive pages, and flush them everywhere: what CPUs wrote
- * into the pages and into A and D is there now, and no more comes. => ptl held, so nobody sees the gap
+ * into the pages and into A and D is there now, and no more comes. With OWED a CPU may write until the flush at the end of
+ * the batch, if D is set already (try_to_unmap.c says why only then). => ptl held, so nobody sees the gap
  */
-static void clear_batch(struct page_vma_mapped_walk *pvmw, struct unmap_batch *b)
+static void clear_batch(struct page_vma_mapped_walk *pvmw, struct unmap_batch *b, bool owed)
 {
 	unsigned long addr = pvmw->address, max = UNMAP_BATCH;
 
@@ -41,7 +43,10 @@ static void clear_batch(struct page_vma_mapped_walk *pvmw, struct unmap_batch *b
 	b->nr = folio_pte_batch(pvmw->folio, pvmw->pte, ptep_get(pvmw->pte), max);
 	for (unsigned int i = 0; i < b->nr; i++)
 		b->old[i] = ptep_get_and_clear(pvmw->pte + i);
-	flush_tlb_range(pvmw->vma, addr, addr + ((unsigned long)b->nr << PAGE_SHIFT));
+	if (owed)
+		owe_flush(pvmw->vma->vm_mm, true);
+	else
+		flush_tlb_range(pvmw->vma, addr, addr + ((unsigned long)b->nr << PAGE_SHIFT));
 }
 
 static pte_t entry_for(pte_t old, bool exclusive)
@@ -69,14 +74,14 @@ static bool set_entry(struct folio *f, pte_t *pte, pte_t old)
 }
 
 /* One run of PTEs becomes entries; PVMW stands on its last PTE afterwards. False: a page is pinned. */
-static bool unmap_batch(struct page_vma_mapped_walk *pvmw)
+static bool unmap_batch(struct page_vma_mapped_walk *pvmw, bool owed)
 {
 	struct folio *f = pvmw->folio;
 	struct page *first = pfn_to_page(pte_pfn(ptep_get(pvmw->pte)));
 	struct unmap_batch b;
 	unsigned int done = 0;
 
-	clear_batch(pvmw, &b);
+	clear_batch(pvmw, &b, owed);
 	while (done < b.nr && set_entry(f, pvmw->pte + done, b.old[done]))
 		done++;
 	for (unsigned int i = done; i < b.nr; i++)
@@ -95,12 +100,13 @@ static bool unmap_batch(struct page_vma_mapped_walk *pvmw)
 static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long addr, void *arg)
 {
 	struct page_vma_mapped_walk pvmw = { .folio = f, .vma = vma, .address = addr };
+	const unsigned int *flags = arg;
 
 	while (page_vma_mapped_walk(&pvmw)) {
 		if (!pvmw.pte) {
 			split_huge_pmd_locked(vma, pvmw.address, pvmw.pmd);
 			page_vma_mapped_walk_restart(&pvmw);
-		} else if (!unmap_batch(&pvmw)) {
+		} else if (!unmap_batch(&pvmw, *flags & TTU_BATCH_FLUSH)) {
 			page_vma_mapped_walk_done(&pvmw);
 			return false;
 		}
@@ -108,9 +114,9 @@ static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long
 	return true;
 }
 
-void try_to_migrate(struct folio *f, bool rmap_locked)
+void try_to_migrate(struct folio *f, unsigned int flags)
 {
-	struct rmap_walk w = { .one = unmap_one, .rmap_locked = rmap_locked };
+	struct rmap_walk w = { .arg = &flags, .one = unmap_one, .rmap_locked = flags & TTU_RMAP_LOCKED };
 
 	KASSERT(folio_test_locked(f), "RMAP-12");
 	folio_begin_unmapping(f);
