@@ -5,11 +5,12 @@
 #ifndef MM_MIGRATE_H
 #define MM_MIGRATE_H
 
+#include "mm/fault.h"
 #include "mm/rmap.h"
 #include "mm/swapops.h"
 
 /*
- * Replace every mapping of F by migration entries (PMD mappings are split first). Afterwards folio_mapped() tells
+ * Replace every mapping of F by migration entries, a PMD by one; TTU_SPLIT_HUGE_PMD: by 512, in a table. Afterwards folio_mapped() tells
  * whether all went: a page that may be pinned and is exclusive keeps its PTE. Flushes every CPU before it returns;
  * TTU_BATCH_FLUSH: the flush is owed until try_to_unmap_flush (RCL-17). TTU_RMAP_LOCKED: the caller holds the anon_vma
  * lock for write. => folio locked
@@ -28,6 +29,9 @@ void remove_migration_ptes(struct folio *src, struct folio *dst, unsigned int fl
  * => mmap lock held and kept; takes and drops the page-table lock; sleeps, not killable
  */
 void migration_entry_wait(struct mm_struct *mm, pmd_t *pmd, unsigned long addr);
+
+/* The same for a PMD. 0: what the fault handler returns. */
+vm_fault_t pmd_migration_entry_wait(pmd_t *pmd);
 
 enum migrate_mode { MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC };
 /* Where folios go: a target of SRC's order, or NULL; and back with a target that was not used. => may sleep */
