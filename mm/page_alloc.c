@@ -285,28 +285,57 @@ static struct pcp_list *this_pcp_list(struct zone *z, int kind, enum migratetype
 	return l;
 }
 
-static struct page *rmqueue_pcp(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)
+/*
+ * Up to NR order-0 pages for L: of the smallest free block as many as are wanted, and so on, which are the pages
+ * that as many calls of __rmqueue would give. => zone->lock held
+ */
+static void rmqueue_bulk(struct zone *z, struct pcp_list *l, unsigned int nr, enum migratetype mt,
+			 enum fallback_mode mode)
 {
-	int kind = pcp_kind(order);
-	struct pcp_list *l = this_pcp_list(z, kind, mt);
-	struct page *p;
+	while (nr) {
+		unsigned int order = 0, at_most = 31 - (unsigned int)__builtin_clz(nr);
+		struct page *p;
 
-	if (!l->count) {
-		spin_lock(&z->lock);
-		for (int n = kind ? 1 : PCP_BATCH; n > 0; n--) {
-			p = __rmqueue(z, order, mt, mode);
-			if (!p)
-				break;
-			list_add_tail(&p->lru, &l->head);
-			l->count++;
+		while (order < at_most && list_empty(&z->free_area[order].free_list[mt]))
+			order++;
+		p = rmqueue_smallest(z, order, mt);
+		if (!p) {
+			order = 0;
+			p = __rmqueue(z, 0, mt, mode);
 		}
-		spin_unlock(&z->lock);
-		if (!l->count)
-			return NULL;
+		if (!p)
+			return;
+		for (unsigned int i = 0; i < 1U << order; i++)
+			list_add_tail(&p[i].lru, &l->head);
+		l->count += 1U << order;
+		nr -= 1U << order;
 	}
-	p = list_first_entry(&l->head, struct page, lru);
+}
+
+static struct page *pop_pcp(struct pcp_list *l)
+{
+	struct page *p = list_first_entry(&l->head, struct page, lru);
+
 	list_del(&p->lru);
 	l->count--;
+	return p;
+}
+
+static struct page *rmqueue_pcp(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)
+{
+	struct pcp_list *l = this_pcp_list(z, pcp_kind(order), mt);
+	struct page *p;
+
+	if (l->count)
+		return pop_pcp(l);
+	spin_lock(&z->lock);
+	if (order) {
+		p = __rmqueue(z, order, mt, mode);
+	} else {
+		rmqueue_bulk(z, l, PCP_BATCH, mt, mode);
+		p = l->count ? pop_pcp(l) : NULL;
+	}
+	spin_unlock(&z->lock);
 	return p;
 }
 
@@ -544,6 +573,29 @@ static struct page *rmqueue(struct zone *z, unsigned int order, enum migratetype
 	return p;
 }
 
+/*
+ * Most allocations: the first zone that will do has more than "low", and this CPU has a page of it. NULL: look closer.
+ */
+static struct page *alloc_from_pcp(gfp_t gfp)
+{
+	enum zone_type top = zones[ZONE_NORMAL].present_pages ? gfp_zone(gfp) : ZONE_DMA32;
+	struct zone *z = &zones[top];
+	struct page *p = NULL;
+	struct pcp_list *l;
+	unsigned long flags;
+
+	if (atomic_long_read(&z->free_pages) <= (long)z->watermark[WMARK_LOW])
+		return NULL;
+	local_irq_save(flags);
+	l = this_pcp_list(z, 0, gfp_migratetype(gfp));
+	if (l->count) {
+		p = pop_pcp(l);
+		count_vm_event(top == ZONE_DMA32 ? PGALLOC_DMA32 : PGALLOC_NORMAL);
+	}
+	local_irq_restore(flags);
+	return p;
+}
+
 struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, enum alloc_reserve reserve)
 {
 	enum migratetype mt = gfp_migratetype(gfp);
@@ -592,7 +644,9 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (!(current->flags & PF_MEMALLOC) && fail_here("alloc_pages", order))
 		return NULL;
 	might_alloc(gfp);
-	p = get_page_from_freelist(gfp, order, RESERVE_LOW);
+	p = order ? NULL : alloc_from_pcp(gfp);
+	if (!p)
+		p = get_page_from_freelist(gfp, order, RESERVE_LOW);
 	if (unlikely(!p))
 		p = alloc_pages_slow(gfp, order);
 	if (unlikely(!p))
