@@ -195,6 +195,9 @@ void folio_rotate_reclaimable(struct folio *f)
 	unsigned long flags;
 
 	reclaim_writeback_done(folio_nr_pages(f));
+	/* Reclaim still has it, when the disk is synchronous. */
+	if (!folio_test_lru(f))
+		return;
 	spin_lock_irqsave(&lru_lock, flags);
 	if (folio_test_lru(f) && !folio_test_unevictable(f) && !folio_test_dirty(f)) {
 		lru_refile(f, BIT(PG_active), 0);

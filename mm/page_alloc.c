@@ -39,10 +39,14 @@ struct zone *page_zone(const struct page *p)
 	return &zones[p->flags >> PAGE_ZONE_SHIFT];
 }
 
+static inline u8 *zone_pageblock_type(const struct zone *z, const struct page *p)
+{
+	return &z->pageblock_types[(page_to_pfn(p) - z->start_pfn) >> PAGEBLOCK_ORDER];
+}
+
 static u8 *pageblock_type(const struct page *p)
 {
-	struct zone *z = page_zone(p);
-	return &z->pageblock_types[(page_to_pfn(p) - z->start_pfn) >> PAGEBLOCK_ORDER];
+	return zone_pageblock_type(page_zone(p), p);
 }
 
 enum migratetype get_pageblock_migratetype(const struct page *p)
@@ -276,9 +280,9 @@ static struct page *__rmqueue(struct zone *z, unsigned int order, enum migratety
 
 /* ---- Per-CPU lists. => interrupts off ---- */
 
-static struct pcp_list *this_pcp_list(struct zone *z, int kind, enum migratetype mt)
+static inline struct pcp_list *this_pcp_list(enum zone_type zone, int kind, enum migratetype mt)
 {
-	struct pcp_list *l = &this_cpu_ptr(pcps)[z - zones].lists[kind][mt];
+	struct pcp_list *l = &this_cpu_ptr(pcps)[zone].lists[kind][mt];
 
 	if (unlikely(!l->head.next))
 		INIT_LIST_HEAD(&l->head);
@@ -323,7 +327,7 @@ static struct page *pop_pcp(struct pcp_list *l)
 
 static struct page *rmqueue_pcp(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)
 {
-	struct pcp_list *l = this_pcp_list(z, pcp_kind(order), mt);
+	struct pcp_list *l = this_pcp_list((enum zone_type)(z - zones), pcp_kind(order), mt);
 	struct page *p;
 
 	if (l->count)
@@ -347,18 +351,18 @@ static void pcp_trim(struct zone *z, struct pcp_list *l, unsigned int order, uns
 
 		list_del(&p->lru);
 		l->count--;
-		__free_one_page(z, p, order, *pageblock_type(p));
+		__free_one_page(z, p, order, *zone_pageblock_type(z, p));
 	}
 	spin_unlock(&z->lock);
 }
 
 static void drain_local_pages(void *unused)
 {
-	for (int t = 0; t < MAX_NR_ZONES; t++)
+	for (enum zone_type t = 0; t < MAX_NR_ZONES; t++)
 		for (int kind = 0; kind < PCP_KINDS; kind++)
 			for (int mt = 0; mt < MIGRATE_TYPES; mt++)
 				if (zones[t].present_pages)
-					pcp_trim(&zones[t], this_pcp_list(&zones[t], kind, mt), kind ? HPAGE_PMD_ORDER : 0, 0);
+					pcp_trim(&zones[t], this_pcp_list(t, kind, mt), kind ? HPAGE_PMD_ORDER : 0, 0);
 }
 
 void drain_this_cpu_pages(void)
@@ -477,10 +481,22 @@ static void destroy_compound(struct page *p, unsigned int order)
 	}
 }
 
+/* To the list of this CPU, from which the oldest go on to the zone when it gets too long. => interrupts off */
+static void free_to_pcp(struct page *p, unsigned int order)
+{
+	enum zone_type zone = (enum zone_type)(p->flags >> PAGE_ZONE_SHIFT);
+	struct zone *z = &zones[zone];
+	struct pcp_list *l = this_pcp_list(zone, pcp_kind(order), *zone_pageblock_type(z, p));
+	unsigned int high = order ? PCP_HUGE_HIGH : PCP_HIGH;
+
+	list_add(&p->lru, &l->head);
+	if (++l->count > high)
+		pcp_trim(z, l, order, order ? high - 1 : high - PCP_BATCH);
+}
+
 void free_frozen_pages(struct page *p, unsigned int order)
 {
 	struct zone *z = page_zone(p);
-	enum migratetype mt;
 	unsigned long flags;
 
 	if (test_bit(PG_head, &p->flags))
@@ -492,14 +508,10 @@ void free_frozen_pages(struct page *p, unsigned int order)
 	kasan_free_pages(p, order);
 	local_irq_save(flags);
 	count_vm_events(PGFREE, 1L << order);
-	mt = *pageblock_type(p);
-	if (pcp_kind(order) >= 0) {
-		struct pcp_list *l = this_pcp_list(z, pcp_kind(order), mt);
-		unsigned int high = order ? PCP_HUGE_HIGH : PCP_HIGH;
-
-		list_add(&p->lru, &l->head);
-		if (++l->count > high)
-			pcp_trim(z, l, order, order ? high - 1 : high - PCP_BATCH);
+	if (likely(!order)) {
+		free_to_pcp(p, 0);
+	} else if (pcp_kind(order) >= 0) {
+		free_to_pcp(p, order);
 	} else {
 		spin_lock(&z->lock);
 		__free_one_page(z, p, order, *pageblock_type(p));
@@ -587,7 +599,7 @@ static struct page *alloc_from_pcp(gfp_t gfp)
 	if (atomic_long_read(&z->free_pages) <= (long)z->watermark[WMARK_LOW])
 		return NULL;
 	local_irq_save(flags);
-	l = this_pcp_list(z, 0, gfp_migratetype(gfp));
+	l = this_pcp_list(top, 0, gfp_migratetype(gfp));
 	if (l->count) {
 		p = pop_pcp(l);
 		count_vm_event(top == ZONE_DMA32 ? PGALLOC_DMA32 : PGALLOC_NORMAL);

@@ -74,13 +74,18 @@ static struct swap_bio *swap_bio_for(struct folio *f, enum req_op op, void (*end
 		wait_event(swap_bio_wait, (b = try_swap_bio(op)) != NULL);
 	b->folio = f;
 	b->reserved = b != own;
-	b->vec = (struct bio_vec){
-		.bv_page = &f->page, .bv_len = (unsigned int)(folio_nr_pages(f) << PAGE_SHIFT),
-	};
-	b->bio = (struct bio){
-		.bi_bdev = si->bdev, .bi_op = op, .bi_io_vec = &b->vec, .bi_vcnt = 1,
-		.bi_sector = swp_offset(f->swap) * SECTORS_PER_PAGE, .bi_end_io = end_io, .bi_private = b,
-	};
+	b->vec.bv_page = &f->page;
+	b->vec.bv_offset = 0;
+	b->vec.bv_len = (unsigned int)(folio_nr_pages(f) << PAGE_SHIFT);
+	b->bio.bi_bdev = si->bdev;
+	b->bio.bi_op = op;
+	b->bio.bi_sector = swp_offset(f->swap) * SECTORS_PER_PAGE;
+	b->bio.bi_io_vec = &b->vec;
+	b->bio.bi_vcnt = 1;
+	b->bio.bi_status = 0;
+	b->bio.bi_end_io = end_io;
+	b->bio.bi_private = b;
+	b->bio.bi_idx = 0;
 	return b;
 }
 

@@ -151,11 +151,22 @@ static u64 free_runs(u64 word, unsigned int order)
 	return runs & aligned[order];
 }
 
+/* find_run for the order that is mostly asked for. */
+static int find_free_slot(const struct swap_cluster *ci)
+{
+	for (unsigned int w = 0; w < ARRAY_SIZE(ci->map); w++)
+		if (~ci->map[w])
+			return (int)w * 64 + __builtin_ctzll(~ci->map[w]);
+	return -1;
+}
+
 /* First slot of an aligned run of 2^ORDER free ones, or -1. => cluster locked */
 static int find_run(const struct swap_cluster *ci, unsigned int order)
 {
 	unsigned int words = order > 6 ? 1U << (order - 6) : 1;
 
+	if (!order)
+		return find_free_slot(ci);
 	for (unsigned int w = 0; w < ARRAY_SIZE(ci->map); w += words) {
 		u64 used = 0;
 
@@ -441,22 +452,21 @@ static int duplicate_slots(swp_entry_t e, int nr)
 	struct swap_info_struct *si = swp_swap_info(e);
 	struct swap_cluster *ci = cluster_of(si, swp_offset(e));
 	u64 *slot = swap_slot(si, swp_offset(e));
-	int err = 0, idle = 0;
+	int full = 0, idle = 0;
 
 	spin_lock(&ci->lock);
-	for (int i = 0; i < nr && !err; i++) {
+	for (int i = 0; i < nr; i++) {
 		KASSERT(slot[i] && (slot[i] & SLOT_COUNT_MASK) != SLOT_BAD, "SWAP-1");
-		if ((slot[i] & SLOT_COUNT_MASK) == SLOT_COUNT_MAX)
-			err = -ENOMEM;
+		full += (slot[i] & SLOT_COUNT_MASK) == SLOT_COUNT_MAX;
 	}
-	for (int i = 0; i < nr && !err; i++) {
+	for (int i = 0; i < nr && !full; i++) {
 		idle += !(slot[i] & SLOT_COUNT_MASK);
 		WRITE_ONCE(slot[i], slot[i] + 1);
 	}
 	if (idle)
 		atomic_long_sub(idle, &si->idle);
 	spin_unlock(&ci->lock);
-	return err;
+	return full ? -ENOMEM : 0;
 }
 
 int swap_duplicate_nr(swp_entry_t e, int nr)
@@ -464,7 +474,7 @@ int swap_duplicate_nr(swp_entry_t e, int nr)
 	int first = slots_in_cluster(e, nr), err = duplicate_slots(e, first);
 
 	KASSERT_LE(nr, SWAP_CLUSTER_SLOTS, "SWAP-4");
-	if (err || first == nr)
+	if (likely(first == nr) || err)
 		return err;
 	err = duplicate_slots(swp_entry_add(e, (unsigned long)first), nr - first);
 	if (err)

@@ -92,22 +92,23 @@ static void clear_run(struct unmap *u)
 {
 	struct page_vma_mapped_walk *w = &u->pvmw;
 	unsigned long max = UNMAP_BATCH, addr = w->address;
+	bool dirty = false;
 
 	max = min(max, (w->vma->vm_end - addr) >> PAGE_SHIFT);
 	max = min(max, (unsigned long)PTRS_PER_TABLE - pte_index(addr));
 	u->page = pfn_to_page(pte_pfn(ptep_get(w->pte)));
 	u->nr = folio_pte_batch(w->folio, w->pte, ptep_get(w->pte), (unsigned int)max);
-	u->dirty = false;
 	for (unsigned int i = 0; i < u->nr; i++) {
 		u->old[i] = ptep_get_and_clear(w->pte + i);
-		u->dirty |= pte_dirty(u->old[i]);
+		dirty |= pte_dirty(u->old[i]);
 	}
+	u->dirty = dirty;
 	/* The young bit tells nothing of TLBs: it is cleared without a flush (RCL-5). */
 	if (u->flags & TTU_BATCH_FLUSH)
-		owe_flush(w->vma->vm_mm, u->dirty);
+		owe_flush(w->vma->vm_mm, dirty);
 	else
 		flush_tlb_range(w->vma, addr, addr + ((unsigned long)u->nr << PAGE_SHIFT));
-	if (u->dirty)
+	if (dirty)
 		folio_set_dirty(w->folio);
 }
 
@@ -253,11 +254,12 @@ static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long
 
 void try_to_unmap(struct folio *f, unsigned int flags)
 {
-	struct unmap u = { .flags = flags };
+	struct unmap u;			/* large: only what is looked at is set */
 	struct rmap_walk w = { .one = unmap_one, .arg = &u };
 
 	KASSERT(folio_test_locked(f), "RCL-16");
 	KASSERT(!folio_test_anon(f) || folio_test_swapcache(f) || !folio_test_swapbacked(f), "RCL-16");
+	u.flags = flags;
 	folio_begin_unmapping(f);
 	rmap_walk(f, &w);
 	folio_end_unmapping(f);
