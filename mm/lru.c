@@ -27,15 +27,8 @@ struct list_head lru_lists[NR_LRU_LISTS] = {
 unsigned long lru_size[NR_LRU_LISTS];
 DEFINE_SPINLOCK(lru_lock);
 
-enum lru_list folio_lru_list(const struct folio *f)
-{
-	if (folio_test_unevictable(f))
-		return LRU_UNEVICTABLE;
-	return (folio_test_swapbacked(f) ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) + folio_test_active(f);
-}
-
 /* => lru_lock held, PG_lru just set or just cleared */
-static void lru_account(struct folio *f, enum lru_list l, long sign)
+static inline void lru_account(struct folio *f, enum lru_list l, long sign)
 {
 	long nr = sign * (long)folio_nr_pages(f);
 

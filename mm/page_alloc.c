@@ -21,7 +21,7 @@
 #include "mm/mm.h"
 #include "mm/vmstat.h"
 
-#define PCP_BATCH 32			/* pages moved between a per-CPU list and the zone at once */
+#define PCP_BATCH 32			/* pages moved between a per-CPU list and the zone at once; a power of two */
 #define PCP_HIGH  128			/* order-0 pages a CPU keeps at most, per type */
 #define PCP_HUGE_HIGH 2			/* the same for order-9 blocks */
 #define PCP_KINDS 2			/* 0: order 0, 1: order 9 */
@@ -343,15 +343,38 @@ static struct page *rmqueue_pcp(struct zone *z, unsigned int order, enum migrate
 	return p;
 }
 
+/*
+ * The oldest pages of L that are one free block, at most PCP_BATCH and MAX: memory is mostly given back in the
+ * order of addresses, so that it need not be merged page by page. They leave the list. The order; *FIRST: the first.
+ */
+static unsigned int take_oldest_block(struct pcp_list *l, unsigned int max, struct page **first)
+{
+	struct page *p = list_last_entry(&l->head, struct page, lru);
+	long n = 1, step = p->lru.prev == &p[-1].lru ? -1 : 1;
+	struct list_head *e = p->lru.prev;
+	unsigned int order;
+
+	for (; n < (long)max && e == &p[n * step].lru; n++)
+		e = e->prev;
+	/* P is the first or the last page of a block that large. */
+	order = (unsigned int)__builtin_ctzl((page_to_pfn(p) + (step < 0)) | PCP_BATCH);
+	order = min(order, 63 - (unsigned int)__builtin_clzl((unsigned long)n));
+	*first = step < 0 ? p - (1L << order) + 1 : p;
+	e = p[((1L << order) - 1) * step].lru.prev;
+	e->next = &l->head;
+	l->head.prev = e;
+	l->count -= 1U << order;
+	return order;
+}
+
 static void pcp_trim(struct zone *z, struct pcp_list *l, unsigned int order, unsigned int keep)
 {
 	spin_lock(&z->lock);
 	while (l->count > keep) {
-		struct page *p = list_last_entry(&l->head, struct page, lru);
+		struct page *p;
+		unsigned int more = take_oldest_block(l, order ? 1 : l->count - keep, &p);
 
-		list_del(&p->lru);
-		l->count--;
-		__free_one_page(z, p, order, *zone_pageblock_type(z, p));
+		__free_one_page(z, p, order + more, *zone_pageblock_type(z, p));
 	}
 	spin_unlock(&z->lock);
 }
@@ -482,7 +505,7 @@ static void destroy_compound(struct page *p, unsigned int order)
 }
 
 /* To the list of this CPU, from which the oldest go on to the zone when it gets too long. => interrupts off */
-static void free_to_pcp(struct page *p, unsigned int order)
+static __always_inline void free_to_pcp(struct page *p, unsigned int order)
 {
 	enum zone_type zone = (enum zone_type)(p->flags >> PAGE_ZONE_SHIFT);
 	struct zone *z = &zones[zone];

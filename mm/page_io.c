@@ -142,7 +142,7 @@ void swap_writeout(struct folio *f)
 
 	KASSERT(folio_test_locked(f) && folio_test_swapcache(f) && !folio_test_writeback(f), "SWAP-4");
 	/* Who named the slots is gone: there is nothing to keep. */
-	if (folio_free_swap(f)) {
+	if (unlikely(!slot_count(f->swap)) && folio_free_swap(f)) {
 		folio_unlock(f);
 		return;
 	}
