@@ -346,7 +346,8 @@ void __folio_put(struct folio *f)
 		if (folio_test_anon(f))
 			mod_mthp_stat(order, MTHP_STAT_NR_ANON, -1);
 	}
-	folio_lru_del(f);
+	if (folio_test_lru(f))
+		folio_lru_del(f);
 	if (unlikely(folio_test_mlocked(f)))
 		mlock_freed_folio(f);
 	if (f->flags & (BIT(PG_active) | BIT(PG_unevictable))) {

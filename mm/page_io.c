@@ -60,6 +60,11 @@ static struct swap_bio *try_swap_bio(enum req_op op)
 	return b;
 }
 
+bool swap_write_congested(void)
+{
+	return READ_ONCE(nr_free_swap_bios) < NR_SWAP_BIOS / 2;
+}
+
 /*
  * A request for all of F: OWN, the caller's, if the device is done with it at once. May sleep, but needs no
  * memory.
@@ -150,7 +155,8 @@ void swap_writeout(struct folio *f)
 	folio_clear_dirty(f);
 	folio_start_writeback(f);
 	count_vm_events(PSWPOUT, nr);
-	count_mthp_stat(folio_order(f), MTHP_STAT_SWPOUT);
+	if (folio_test_large(f))
+		count_mthp_stat(folio_order(f), MTHP_STAT_SWPOUT);
 	if (folio_test_pmd_mappable(f))
 		count_vm_event(THP_SWPOUT);
 	folio_unlock(f);
@@ -176,7 +182,8 @@ void swap_read_folio(struct folio *f)
 	KASSERT(folio_test_locked(f) && folio_test_swapcache(f) && !folio_test_uptodate(f), "SWAP-8");
 	b = swap_bio_for(f, REQ_OP_READ, end_swap_read, &own);
 	count_vm_events(PSWPIN, (long)folio_nr_pages(f));
-	count_mthp_stat(folio_order(f), MTHP_STAT_SWPIN);
+	if (folio_test_large(f))
+		count_mthp_stat(folio_order(f), MTHP_STAT_SWPIN);
 	folio_lock_handoff(f);
 	submit_bio(&b->bio);
 }

@@ -116,7 +116,10 @@ static inline int folio_mapcount(const struct folio *f)
 static inline int folio_entire_mapcount(const struct folio *f) { return folio_test_large(f) ? atomic_read(&f->_entire_mapcount) + 1 : 0; }
 /* How often PAGE itself is mapped, by PTE or PMD. Large, without per-page counts: the rounded average, at least 1 if mapped (ABI-11). */
 int folio_precise_page_mapcount(const struct folio *f, const struct page *page);
-static inline bool folio_mapped(const struct folio *f) { return folio_mapcount(f) > 0; }
+static inline bool folio_mapped(const struct folio *f)
+{
+	return folio_test_large(f) ? owners_total(&f->_owners) > 0 : atomic_read(&f->_mapcount) >= 0;
+}
 /* FOL-7: references of a folio that nobody else uses: mappings, and the caches'. */
 int folio_expected_ref_count(const struct folio *f);
 bool folio_maybe_dma_pinned(const struct folio *f);	/* PIN-2 */

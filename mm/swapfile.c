@@ -183,10 +183,11 @@ static int find_run(const struct swap_cluster *ci, unsigned int order)
 static void set_run(struct swap_cluster *ci, unsigned int first, unsigned int order)
 {
 	u64 bits = order >= 6 ? ~0ULL : (BIT(1U << order) - 1) << (first % 64);
-	unsigned int words = order > 6 ? 1U << (order - 6) : 1;
+	unsigned int w = first / 64, words = order > 6 ? 1U << (order - 6) : 1;
 
-	for (unsigned int i = 0; i < words; i++)
-		ci->map[first / 64 + i] |= bits;
+	do
+		ci->map[w++] |= bits;
+	while (--words);
 	ci->used += 1U << order;
 }
 
