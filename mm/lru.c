@@ -27,15 +27,8 @@ struct list_head lru_lists[NR_LRU_LISTS] = {
 unsigned long lru_size[NR_LRU_LISTS];
 DEFINE_SPINLOCK(lru_lock);
 
-enum lru_list folio_lru_list(const struct folio *f)
-{
-	if (folio_test_unevictable(f))
-		return LRU_UNEVICTABLE;
-	return (folio_test_swapbacked(f) ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) + folio_test_active(f);
-}
-
 /* => lru_lock held, PG_lru just set or just cleared */
-static void lru_account(struct folio *f, enum lru_list l, long sign)
+static inline void lru_account(struct folio *f, enum lru_list l, long sign)
 {
 	long nr = sign * (long)folio_nr_pages(f);
 
@@ -195,6 +188,9 @@ void folio_rotate_reclaimable(struct folio *f)
 	unsigned long flags;
 
 	reclaim_writeback_done(folio_nr_pages(f));
+	/* Reclaim still has it, when the disk is synchronous. */
+	if (!folio_test_lru(f))
+		return;
 	spin_lock_irqsave(&lru_lock, flags);
 	if (folio_test_lru(f) && !folio_test_unevictable(f) && !folio_test_dirty(f)) {
 		lru_refile(f, BIT(PG_active), 0);
@@ -380,7 +376,8 @@ void __folio_put(struct folio *f)
 		if (folio_test_anon(f))
 			mod_mthp_stat(order, MTHP_STAT_NR_ANON, -1);
 	}
-	folio_lru_del(f);
+	if (folio_test_lru(f))
+		folio_lru_del(f);
 	if (unlikely(folio_test_mlocked(f)))
 		mlock_freed_folio(f);
 	if (f->flags & (BIT(PG_active) | BIT(PG_unevictable))) {

@@ -73,6 +73,11 @@ extern spinlock_t lru_lock;		/* a leaf; irqsave */
 extern unsigned long lru_size[NR_LRU_LISTS];	/* pages; lru_lock */
 extern struct list_head lru_lists[NR_LRU_LISTS];	/* lru_lock; for mm_check.c */
 /* The list that F's flags name. */
-enum lru_list folio_lru_list(const struct folio *f);
+static inline enum lru_list folio_lru_list(const struct folio *f)
+{
+	if (folio_test_unevictable(f))
+		return LRU_UNEVICTABLE;
+	return (folio_test_swapbacked(f) ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) + folio_test_active(f);
+}
 
 #endif

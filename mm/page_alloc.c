@@ -22,7 +22,7 @@
 #include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 
-#define PCP_BATCH 32			/* pages moved between a per-CPU list and the zone at once */
+#define PCP_BATCH 32			/* pages moved between a per-CPU list and the zone at once; a power of two */
 #define PCP_HIGH  128			/* order-0 pages a CPU keeps at most, per type */
 #define PCP_HUGE_HIGH 2			/* the same for order-9 blocks */
 #define PCP_KINDS 2			/* 0: order 0, 1: order 9 */
@@ -40,10 +40,14 @@ struct zone *page_zone(const struct page *p)
 	return &zones[p->flags >> PAGE_ZONE_SHIFT];
 }
 
+static inline u8 *zone_pageblock_type(const struct zone *z, const struct page *p)
+{
+	return &z->pageblock_types[(page_to_pfn(p) - z->start_pfn) >> PAGEBLOCK_ORDER];
+}
+
 static u8 *pageblock_type(const struct page *p)
 {
-	struct zone *z = page_zone(p);
-	return &z->pageblock_types[(page_to_pfn(p) - z->start_pfn) >> PAGEBLOCK_ORDER];
+	return zone_pageblock_type(page_zone(p), p);
 }
 
 enum migratetype get_pageblock_migratetype(const struct page *p)
@@ -311,60 +315,112 @@ bool zone_has_usable_block(const struct zone *z, unsigned int order, enum migrat
 
 /* ---- Per-CPU lists. => interrupts off ---- */
 
-static struct pcp_list *this_pcp_list(struct zone *z, int kind, enum migratetype mt)
+static inline struct pcp_list *this_pcp_list(enum zone_type zone, int kind, enum migratetype mt)
 {
-	struct pcp_list *l = &this_cpu_ptr(pcps)[z - zones].lists[kind][mt];
+	struct pcp_list *l = &this_cpu_ptr(pcps)[zone].lists[kind][mt];
 
 	if (unlikely(!l->head.next))
 		INIT_LIST_HEAD(&l->head);
 	return l;
 }
 
-static struct page *rmqueue_pcp(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)
+/*
+ * Up to NR order-0 pages for L: of the smallest free block as many as are wanted, and so on, which are the pages
+ * that as many calls of __rmqueue would give. => zone->lock held
+ */
+static void rmqueue_bulk(struct zone *z, struct pcp_list *l, unsigned int nr, enum migratetype mt,
+			 enum fallback_mode mode)
 {
-	int kind = pcp_kind(order);
-	struct pcp_list *l = this_pcp_list(z, kind, mt);
-	struct page *p;
+	while (nr) {
+		unsigned int order = 0, at_most = 31 - (unsigned int)__builtin_clz(nr);
+		struct page *p;
 
-	if (!l->count) {
-		spin_lock(&z->lock);
-		for (int n = kind ? 1 : PCP_BATCH; n > 0; n--) {
-			p = __rmqueue(z, order, mt, mode);
-			if (!p)
-				break;
-			list_add_tail(&p->lru, &l->head);
-			l->count++;
+		while (order < at_most && list_empty(&z->free_area[order].free_list[mt]))
+			order++;
+		p = rmqueue_smallest(z, order, mt);
+		if (!p) {
+			order = 0;
+			p = __rmqueue(z, 0, mt, mode);
 		}
-		spin_unlock(&z->lock);
-		if (!l->count)
-			return NULL;
+		if (!p)
+			return;
+		for (unsigned int i = 0; i < 1U << order; i++)
+			list_add_tail(&p[i].lru, &l->head);
+		l->count += 1U << order;
+		nr -= 1U << order;
 	}
-	p = list_first_entry(&l->head, struct page, lru);
+}
+
+static struct page *pop_pcp(struct pcp_list *l)
+{
+	struct page *p = list_first_entry(&l->head, struct page, lru);
+
 	list_del(&p->lru);
 	l->count--;
 	return p;
+}
+
+static struct page *rmqueue_pcp(struct zone *z, unsigned int order, enum migratetype mt, enum fallback_mode mode)
+{
+	struct pcp_list *l = this_pcp_list((enum zone_type)(z - zones), pcp_kind(order), mt);
+	struct page *p;
+
+	if (l->count)
+		return pop_pcp(l);
+	spin_lock(&z->lock);
+	if (order) {
+		p = __rmqueue(z, order, mt, mode);
+	} else {
+		rmqueue_bulk(z, l, PCP_BATCH, mt, mode);
+		p = l->count ? pop_pcp(l) : NULL;
+	}
+	spin_unlock(&z->lock);
+	return p;
+}
+
+/*
+ * The oldest pages of L that are one free block, at most PCP_BATCH and MAX: memory is mostly given back in the
+ * order of addresses, so that it need not be merged page by page. They leave the list. The order; *FIRST: the first.
+ */
+static unsigned int take_oldest_block(struct pcp_list *l, unsigned int max, struct page **first)
+{
+	struct page *p = list_last_entry(&l->head, struct page, lru);
+	long n = 1, step = p->lru.prev == &p[-1].lru ? -1 : 1;
+	struct list_head *e = p->lru.prev;
+	unsigned int order;
+
+	for (; n < (long)max && e == &p[n * step].lru; n++)
+		e = e->prev;
+	/* P is the first or the last page of a block that large. */
+	order = (unsigned int)__builtin_ctzl((page_to_pfn(p) + (step < 0)) | PCP_BATCH);
+	order = min(order, 63 - (unsigned int)__builtin_clzl((unsigned long)n));
+	*first = step < 0 ? p - (1L << order) + 1 : p;
+	e = p[((1L << order) - 1) * step].lru.prev;
+	e->next = &l->head;
+	l->head.prev = e;
+	l->count -= 1U << order;
+	return order;
 }
 
 static void pcp_trim(struct zone *z, struct pcp_list *l, unsigned int order, unsigned int keep)
 {
 	spin_lock(&z->lock);
 	while (l->count > keep) {
-		struct page *p = list_last_entry(&l->head, struct page, lru);
+		struct page *p;
+		unsigned int more = take_oldest_block(l, order ? 1 : l->count - keep, &p);
 
-		list_del(&p->lru);
-		l->count--;
-		__free_one_page(z, p, order, *pageblock_type(p));
+		__free_one_page(z, p, order + more, *zone_pageblock_type(z, p));
 	}
 	spin_unlock(&z->lock);
 }
 
 static void drain_local_pages(void *unused)
 {
-	for (int t = 0; t < MAX_NR_ZONES; t++)
+	for (enum zone_type t = 0; t < MAX_NR_ZONES; t++)
 		for (int kind = 0; kind < PCP_KINDS; kind++)
 			for (int mt = 0; mt < MIGRATE_TYPES; mt++)
 				if (zones[t].present_pages)
-					pcp_trim(&zones[t], this_pcp_list(&zones[t], kind, mt), kind ? HPAGE_PMD_ORDER : 0, 0);
+					pcp_trim(&zones[t], this_pcp_list(t, kind, mt), kind ? HPAGE_PMD_ORDER : 0, 0);
 }
 
 void drain_this_cpu_pages(void)
@@ -483,6 +539,19 @@ static void destroy_compound(struct page *p, unsigned int order)
 	}
 }
 
+/* To the list of this CPU, from which the oldest go on to the zone when it gets too long. => interrupts off */
+static __always_inline void free_to_pcp(struct page *p, unsigned int order)
+{
+	enum zone_type zone = (enum zone_type)(p->flags >> PAGE_ZONE_SHIFT);
+	struct zone *z = &zones[zone];
+	struct pcp_list *l = this_pcp_list(zone, pcp_kind(order), *zone_pageblock_type(z, p));
+	unsigned int high = order ? PCP_HUGE_HIGH : PCP_HIGH;
+
+	list_add(&p->lru, &l->head);
+	if (++l->count > high)
+		pcp_trim(z, l, order, order ? high - 1 : high - PCP_BATCH);
+}
+
 void free_pages_prepare(struct page *p, unsigned int order)
 {
 	trace_mm_page_free(page_to_pfn(p), order);
@@ -498,20 +567,15 @@ void free_pages_prepare(struct page *p, unsigned int order)
 void free_frozen_pages(struct page *p, unsigned int order)
 {
 	struct zone *z = page_zone(p);
-	enum migratetype mt;
 	unsigned long flags;
 
 	free_pages_prepare(p, order);
 	local_irq_save(flags);
 	count_vm_events(PGFREE, 1L << order);
-	mt = *pageblock_type(p);
-	if (pcp_kind(order) >= 0) {
-		struct pcp_list *l = this_pcp_list(z, pcp_kind(order), mt);
-		unsigned int high = order ? PCP_HUGE_HIGH : PCP_HIGH;
-
-		list_add(&p->lru, &l->head);
-		if (++l->count > high)
-			pcp_trim(z, l, order, order ? high - 1 : high - PCP_BATCH);
+	if (likely(!order)) {
+		free_to_pcp(p, 0);
+	} else if (pcp_kind(order) >= 0) {
+		free_to_pcp(p, order);
 	} else {
 		spin_lock(&z->lock);
 		__free_one_page(z, p, order, *pageblock_type(p));
@@ -585,6 +649,29 @@ static struct page *rmqueue(struct zone *z, unsigned int order, enum migratetype
 	return p;
 }
 
+/*
+ * Most allocations: the first zone that will do has more than "low", and this CPU has a page of it. NULL: look closer.
+ */
+static struct page *alloc_from_pcp(gfp_t gfp)
+{
+	enum zone_type top = zones[ZONE_NORMAL].present_pages ? gfp_zone(gfp) : ZONE_DMA32;
+	struct zone *z = &zones[top];
+	struct page *p = NULL;
+	struct pcp_list *l;
+	unsigned long flags;
+
+	if (atomic_long_read(&z->free_pages) <= (long)z->watermark[WMARK_LOW])
+		return NULL;
+	local_irq_save(flags);
+	l = this_pcp_list(top, 0, gfp_migratetype(gfp));
+	if (l->count) {
+		p = pop_pcp(l);
+		count_vm_event(top == ZONE_DMA32 ? PGALLOC_DMA32 : PGALLOC_NORMAL);
+	}
+	local_irq_restore(flags);
+	return p;
+}
+
 struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, enum alloc_reserve reserve)
 {
 	enum migratetype mt = gfp_migratetype(gfp);
@@ -647,7 +734,9 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (!(current->flags & PF_MEMALLOC) && fail_here("alloc_pages", order))
 		return NULL;
 	might_alloc(gfp);
-	p = get_page_from_freelist(gfp, order, RESERVE_LOW);
+	p = order ? NULL : alloc_from_pcp(gfp);
+	if (!p)
+		p = get_page_from_freelist(gfp, order, RESERVE_LOW);
 	if (unlikely(!p))
 		p = alloc_pages_slow(gfp, order);
 	trace_mm_page_alloc(p ? page_to_pfn(p) : ~0UL, order, gfp, gfp_migratetype(gfp));

@@ -61,6 +61,11 @@ static struct swap_bio *try_swap_bio(enum req_op op)
 	return b;
 }
 
+bool swap_write_congested(void)
+{
+	return READ_ONCE(nr_free_swap_bios) < NR_SWAP_BIOS / 2;
+}
+
 /*
  * A request for all of F: OWN, the caller's, if the device is done with it at once. May sleep, but needs no
  * memory.
@@ -75,13 +80,18 @@ static struct swap_bio *swap_bio_for(struct folio *f, enum req_op op, void (*end
 		wait_event(swap_bio_wait, (b = try_swap_bio(op)) != NULL);
 	b->folio = f;
 	b->reserved = b != own;
-	b->vec = (struct bio_vec){
-		.bv_page = &f->page, .bv_len = (unsigned int)(folio_nr_pages(f) << PAGE_SHIFT),
-	};
-	b->bio = (struct bio){
-		.bi_bdev = si->bdev, .bi_op = op, .bi_io_vec = &b->vec, .bi_vcnt = 1,
-		.bi_sector = swp_offset(f->swap) * SECTORS_PER_PAGE, .bi_end_io = end_io, .bi_private = b,
-	};
+	b->vec.bv_page = &f->page;
+	b->vec.bv_offset = 0;
+	b->vec.bv_len = (unsigned int)(folio_nr_pages(f) << PAGE_SHIFT);
+	b->bio.bi_bdev = si->bdev;
+	b->bio.bi_op = op;
+	b->bio.bi_sector = swp_offset(f->swap) * SECTORS_PER_PAGE;
+	b->bio.bi_io_vec = &b->vec;
+	b->bio.bi_vcnt = 1;
+	b->bio.bi_status = 0;
+	b->bio.bi_end_io = end_io;
+	b->bio.bi_private = b;
+	b->bio.bi_idx = 0;
 	return b;
 }
 
@@ -138,7 +148,7 @@ void swap_writeout(struct folio *f)
 
 	KASSERT(folio_test_locked(f) && folio_test_swapcache(f) && !folio_test_writeback(f), "SWAP-4");
 	/* Who named the slots is gone: there is nothing to keep. */
-	if (folio_free_swap(f)) {
+	if (unlikely(!slot_count(f->swap)) && folio_free_swap(f)) {
 		folio_unlock(f);
 		return;
 	}
@@ -147,7 +157,8 @@ void swap_writeout(struct folio *f)
 	folio_start_writeback(f);
 	trace_swap_out(folio_pfn(f), nr, swp_type(f->swap), swp_offset(f->swap));
 	count_vm_events(PSWPOUT, nr);
-	count_mthp_stat(folio_order(f), MTHP_STAT_SWPOUT);
+	if (folio_test_large(f))
+		count_mthp_stat(folio_order(f), MTHP_STAT_SWPOUT);
 	if (folio_test_pmd_mappable(f))
 		count_vm_event(THP_SWPOUT);
 	folio_unlock(f);
@@ -174,7 +185,8 @@ void swap_read_folio(struct folio *f)
 	b = swap_bio_for(f, REQ_OP_READ, end_swap_read, &own);
 	trace_swap_in(folio_pfn(f), folio_nr_pages(f), swp_type(f->swap), swp_offset(f->swap));
 	count_vm_events(PSWPIN, (long)folio_nr_pages(f));
-	count_mthp_stat(folio_order(f), MTHP_STAT_SWPIN);
+	if (folio_test_large(f))
+		count_mthp_stat(folio_order(f), MTHP_STAT_SWPIN);
 	folio_lock_handoff(f);
 	submit_bio(&b->bio);
 }

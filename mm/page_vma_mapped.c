@@ -61,12 +61,12 @@ void page_vma_mapped_walk_restart(struct page_vma_mapped_walk *pvmw)
  * Look from the PTE stood on to the end of its table. True: stands on a match. False: unlocked, the address is the next
  * one to look at.
  */
-static bool scan_table(struct page_vma_mapped_walk *pvmw, unsigned long end)
+static bool scan_table(struct page_vma_mapped_walk *pvmw)
 {
 	while (!pte_matches(pvmw)) {
 		pvmw->address += PAGE_SIZE;
 		pvmw->pte++;
-		if (pvmw->address >= end || IS_ALIGNED(pvmw->address, PMD_SIZE)) {
+		if (pvmw->address >= pvmw->end || IS_ALIGNED(pvmw->address, PMD_SIZE)) {
 			page_vma_mapped_walk_done(pvmw);
 			return false;
 		}
@@ -104,7 +104,7 @@ static bool stand_on_pmd(struct page_vma_mapped_walk *pvmw, pmd_t *pmd)
 }
 
 /* The 2 MiB around the address: true if stood on a match, else the address is behind them. */
-static bool enter(struct page_vma_mapped_walk *pvmw, unsigned long end)
+static bool enter(struct page_vma_mapped_walk *pvmw)
 {
 	struct mm_struct *mm = pvmw->vma->vm_mm;
 	pmd_t *pmd = mm_find_pmd(mm, pvmw->address);
@@ -118,27 +118,27 @@ static bool enter(struct page_vma_mapped_walk *pvmw, unsigned long end)
 		return false;
 	}
 	pvmw->pmd = pmd;
-	return scan_table(pvmw, end);
+	return scan_table(pvmw);
 }
 
 bool page_vma_mapped_walk(struct page_vma_mapped_walk *pvmw)
 {
-	unsigned long end = walk_end(pvmw);
-
+	if (!pvmw->end)
+		pvmw->end = walk_end(pvmw);
 	if (pvmw->pte) {
 		pvmw->address += PAGE_SIZE;
 		pvmw->pte++;
-		if (pvmw->address >= end || IS_ALIGNED(pvmw->address, PMD_SIZE))
+		if (pvmw->address >= pvmw->end || IS_ALIGNED(pvmw->address, PMD_SIZE))
 			page_vma_mapped_walk_done(pvmw);
-		else if (scan_table(pvmw, end))
+		else if (scan_table(pvmw))
 			return true;
 	} else if (pvmw->ptl) {
 		/* A PMD maps the folio whole: there can be no other entry in this VMA. */
 		page_vma_mapped_walk_done(pvmw);
 		return false;
 	}
-	while (pvmw->address < end)
-		if (enter(pvmw, end))
+	while (pvmw->address < pvmw->end)
+		if (enter(pvmw))
 			return true;
 	return false;
 }

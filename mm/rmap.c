@@ -677,13 +677,6 @@ void folio_move_anon_rmap(struct folio *f, struct vm_area_struct *vma)
 
 /* ---- Questions about counts ---- */
 
-int folio_mapcount(const struct folio *f)
-{
-	if (folio_test_large(f))
-		return owners_total(&f->_owners);
-	return page_has_type(&f->page) ? 0 : atomic_read(&f->_mapcount) + 1;
-}
-
 /* ABI-11: what a page of F is mapped on average, rounded, at least once if at all. */
 static int folio_average_page_mapcount(const struct folio *f)
 {

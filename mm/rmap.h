@@ -106,12 +106,20 @@ int folio_try_share_anon_rmap_pmd(struct folio *f, struct page *page);
 void folio_move_anon_rmap(struct folio *f, struct vm_area_struct *vma);
 
 /* Total mapcount: small its own, large one per PTE plus one per PMD (FOL-6). */
-int folio_mapcount(const struct folio *f);
+static inline int folio_mapcount(const struct folio *f)
+{
+	if (folio_test_large(f))
+		return owners_total(&f->_owners);
+	return max(atomic_read(&f->_mapcount) + 1, 0);	/* the types of pages that are no folios are negative */
+}
 /* PMD mappings only (FOL-4). */
 static inline int folio_entire_mapcount(const struct folio *f) { return folio_test_large(f) ? atomic_read(&f->_entire_mapcount) + 1 : 0; }
 /* How often PAGE itself is mapped, by PTE or PMD. Large, without per-page counts: the rounded average, at least 1 if mapped (ABI-11). */
 int folio_precise_page_mapcount(const struct folio *f, const struct page *page);
-static inline bool folio_mapped(const struct folio *f) { return folio_mapcount(f) > 0; }
+static inline bool folio_mapped(const struct folio *f)
+{
+	return folio_test_large(f) ? owners_total(&f->_owners) > 0 : atomic_read(&f->_mapcount) >= 0;
+}
 /* FOL-7: references of a folio that nobody else uses: mappings, and the caches'. */
 int folio_expected_ref_count(const struct folio *f);
 bool folio_maybe_dma_pinned(const struct folio *f);	/* PIN-2 */
@@ -154,6 +162,7 @@ struct page_vma_mapped_walk {
 	pte_t *pte;
 	spinlock_t *ptl;
 	unsigned int flags;
+	unsigned long end;		/* behind the last address where there can be one; 0 at first */
 };
 bool page_vma_mapped_walk(struct page_vma_mapped_walk *pvmw);
 void page_vma_mapped_walk_done(struct page_vma_mapped_walk *pvmw);

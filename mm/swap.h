@@ -105,6 +105,8 @@ void swap_cluster_unlock(struct folio *f);
  * => F locked, dirty, in the swap cache, every flush of cleared PTEs done (RCL-17)
  */
 void swap_writeout(struct folio *f);
+/* Whoever writes more now may have to wait for the disk. A hint. */
+bool swap_write_congested(void);
 /*
  * Read F from its slots; unlocks it, uptodate unless the read failed (SWAP-20). pswpin. => F locked, in the
  * cache

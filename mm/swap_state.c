@@ -100,7 +100,7 @@ struct folio *swap_cache_alloc_folio(swp_entry_t e, unsigned int order, gfp_t gf
 		if (f)
 			return f;
 		/* A readahead wish may be out of date. */
-		if (!swap_count(e))
+		if (!slot_count(e))
 			return ERR_PTR(-ENOENT);
 		f = add_new_folio(e, order, gfp);
 		if (!IS_ERR(f)) {

@@ -151,6 +151,15 @@ static u64 free_runs(u64 word, unsigned int order)
 	return runs & aligned[order];
 }
 
+/* find_run for order 0. */
+static int find_free_slot(const struct swap_cluster *ci)
+{
+	for (unsigned int w = 0; w < ARRAY_SIZE(ci->map); w++)
+		if (~ci->map[w])
+			return (int)w * 64 + __builtin_ctzll(~ci->map[w]);
+	return -1;
+}
+
 /* First slot of an aligned run of 2^ORDER free ones, or -1. => cluster locked */
 static int find_run(const struct swap_cluster *ci, unsigned int order)
 {
@@ -174,10 +183,11 @@ static int find_run(const struct swap_cluster *ci, unsigned int order)
 static void set_run(struct swap_cluster *ci, unsigned int first, unsigned int order)
 {
 	u64 bits = order >= 6 ? ~0ULL : (BIT(1U << order) - 1) << (first % 64);
-	unsigned int words = order > 6 ? 1U << (order - 6) : 1;
+	unsigned int w = first / 64, words = order > 6 ? 1U << (order - 6) : 1;
 
-	for (unsigned int i = 0; i < words; i++)
-		ci->map[first / 64 + i] |= bits;
+	do
+		ci->map[w++] |= bits;
+	while (--words);
 	ci->used += 1U << order;
 }
 
@@ -225,12 +235,13 @@ int swap_largest_run(const struct swap_cluster *ci)
 
 /* ---- Allocation ---- */
 
-/* Slots in CI for F, which serves them from now on. False: none. => CI locked, and dropped */
-static bool alloc_in_cluster(struct swap_info_struct *si, struct swap_cluster *ci, struct folio *f)
+/* Slots in cluster number INDEX for F, which serves them from now on. False: none. => cluster locked, and dropped */
+static bool alloc_in_cluster(struct swap_info_struct *si, unsigned int index, struct folio *f)
 {
+	struct swap_cluster *ci = &si->clusters[index];
 	unsigned int order = folio_order(f), nr = 1U << order;
-	unsigned long offset;
-	int first = si->writeok ? find_run(ci, order) : -1;
+	unsigned long offset = (unsigned long)index * SWAP_CLUSTER_SLOTS;
+	int first = !si->writeok ? -1 : order ? find_run(ci, order) : find_free_slot(ci);
 
 	if (first < 0) {
 		/* The list promised too much. */
@@ -239,7 +250,7 @@ static bool alloc_in_cluster(struct swap_info_struct *si, struct swap_cluster *c
 		spin_unlock(&ci->lock);
 		return false;
 	}
-	offset = (unsigned long)(ci - si->clusters) * SWAP_CLUSTER_SLOTS + (unsigned int)first;
+	offset += (unsigned int)first;
 	set_run(ci, (unsigned int)first, order);
 	f->swap = swp_entry(si->type, offset);
 	folio_set_swapcache(f);
@@ -253,7 +264,7 @@ static bool alloc_in_cluster(struct swap_info_struct *si, struct swap_cluster *c
 	if (ci->used == SWAP_CLUSTER_SLOTS)
 		refile(si, ci, SWAP_CLUSTER_FULL);
 	spin_unlock(&ci->lock);
-	si->hint[smp_processor_id()][order] = (unsigned int)(ci - si->clusters);
+	si->hint[smp_processor_id()][order] = index;
 	return true;
 }
 
@@ -297,12 +308,12 @@ static bool alloc_in_area(struct swap_info_struct *si, struct folio *f)
 	 */
 	if (READ_ONCE(ci->max_order) >= (int)order) {
 		spin_lock(&ci->lock);
-		if (alloc_in_cluster(si, ci, f))
+		if (alloc_in_cluster(si, hint, f))
 			return true;
 	}
 	/* swapoff may have begun meanwhile. */
 	while (READ_ONCE(si->writeok) && (ci = pick_cluster(si, order)))
-		if (alloc_in_cluster(si, ci, f))
+		if (alloc_in_cluster(si, (unsigned int)(ci - si->clusters), f))
 			return true;
 	return false;
 }
@@ -441,17 +452,20 @@ static int duplicate_slots(swp_entry_t e, int nr)
 	struct swap_info_struct *si = swp_swap_info(e);
 	struct swap_cluster *ci = cluster_of(si, swp_offset(e));
 	u64 *slot = swap_slot(si, swp_offset(e));
-	int err = 0, idle = 0;
+	int err = 0, idle = 0, i;
 
 	spin_lock(&ci->lock);
-	for (int i = 0; i < nr && !err; i++) {
-		KASSERT(slot[i] && (slot[i] & SLOT_COUNT_MASK) != SLOT_BAD, "SWAP-1");
-		if ((slot[i] & SLOT_COUNT_MASK) == SLOT_COUNT_MAX)
-			err = -ENOMEM;
-	}
-	for (int i = 0; i < nr && !err; i++) {
+	for (i = 0; i < nr && (slot[i] & SLOT_COUNT_MASK) < SLOT_COUNT_MAX; i++) {
+		KASSERT(slot[i], "SWAP-1");
 		idle += !(slot[i] & SLOT_COUNT_MASK);
 		WRITE_ONCE(slot[i], slot[i] + 1);
+	}
+	if (unlikely(i < nr)) {
+		KASSERT((slot[i] & SLOT_COUNT_MASK) != SLOT_BAD, "SWAP-1");
+		err = -ENOMEM;
+		idle = 0;
+		while (i-- > 0)
+			WRITE_ONCE(slot[i], slot[i] - 1);
 	}
 	if (idle)
 		atomic_long_sub(idle, &si->idle);
@@ -461,7 +475,7 @@ static int duplicate_slots(swp_entry_t e, int nr)
 
 int swap_duplicate_nr(swp_entry_t e, int nr)
 {
-	int first = slots_in_cluster(e, nr), err = duplicate_slots(e, first);
+	int first = nr == 1 ? 1 : slots_in_cluster(e, nr), err = duplicate_slots(e, first);
 
 	KASSERT_LE(nr, SWAP_CLUSTER_SLOTS, "SWAP-4");
 	if (err || first == nr)
@@ -522,7 +536,7 @@ void swap_free_nr(swp_entry_t e, int nr)
 
 int swap_count(swp_entry_t e)
 {
-	return (int)(READ_ONCE(*swap_slot(swp_swap_info(e), swp_offset(e))) & SLOT_COUNT_MASK);
+	return slot_count(e);
 }
 
 void free_swap_cache(struct folio *f)
@@ -629,7 +643,7 @@ bool folio_free_swap(struct folio *f)
 		return false;
 	/* New counts come only from entries that exist, or with the folio locked. */
 	for (unsigned long i = 0; i < folio_nr_pages(f); i++)
-		if (swap_count(swp_entry_add(e, i)))
+		if (slot_count(swp_entry_add(e, i)))
 			return false;
 	swap_slots_clear_folio(f);
 	left_swap_cache(f, (long)folio_nr_pages(f));
@@ -672,17 +686,20 @@ void swap_slots_clear_folio(struct folio *f)
 
 	spin_lock(&ci->lock);
 	for (unsigned int i = 0; i < nr; i++) {
+		u64 count = slot[i] & SLOT_COUNT_MASK;
+
 		KASSERT(slot_folio(slot[i]) == f, "SWAP-10");
-		WRITE_ONCE(slot[i], slot[i] & SLOT_COUNT_MASK);
-		if (!slot[i]) {
+		WRITE_ONCE(slot[i], count);
+		if (!count) {
 			run++;
 			idle++;
-		}
-		if (run && (slot[i] || i + 1 == nr)) {
-			free_run(si, ci, first + i + !slot[i] - run, run);
+		} else if (run) {
+			free_run(si, ci, first + i - run, run);
 			run = 0;
 		}
 	}
+	if (run)
+		free_run(si, ci, first + nr - run, run);
 	folio_clear_swapcache(f);
 	f->swap.val = 0;
 	if (idle)

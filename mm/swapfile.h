@@ -76,6 +76,11 @@ static inline struct folio *slot_folio(u64 word)
 
 	return pfn ? (struct folio *)pfn_to_page(pfn) : NULL;
 }
+/* How many entries name the slot of E. => area held, or a count */
+static inline int slot_count(swp_entry_t e)
+{
+	return (int)(READ_ONCE(*swap_slot(swp_swap_info(e), swp_offset(e))) & SLOT_COUNT_MASK);
+}
 static inline u64 folio_slot_bits(const struct folio *f) { return (u64)folio_pfn(f) << SLOT_FOLIO_SHIFT; }
 
 /*

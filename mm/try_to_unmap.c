@@ -81,8 +81,19 @@ struct unmap {
 	struct page *page;		/* the first of the run */
 	pte_t old[UNMAP_BATCH];
 	unsigned int nr;
-	bool dirty;			/* one of them */
 };
+
+/* How many PTEs from the one that the walk stands on map pages of the folio in a row. => ptl held */
+static unsigned int run_length(const struct page_vma_mapped_walk *w)
+{
+	unsigned long max = UNMAP_BATCH, addr = w->address;
+
+	if (!folio_test_large(w->folio))
+		return 1;
+	max = min(max, (w->vma->vm_end - addr) >> PAGE_SHIFT);
+	max = min(max, (unsigned long)PTRS_PER_TABLE - pte_index(addr));
+	return folio_pte_batch(w->folio, w->pte, ptep_get(w->pte), (unsigned int)max);
+}
 
 /*
  * Clear the run that the walk stands on; A and D are final, but for CPUs that need not look them up. => ptl
@@ -91,23 +102,21 @@ struct unmap {
 static void clear_run(struct unmap *u)
 {
 	struct page_vma_mapped_walk *w = &u->pvmw;
-	unsigned long max = UNMAP_BATCH, addr = w->address;
+	unsigned int nr = run_length(w);
+	bool dirty = false;
 
-	max = min(max, (w->vma->vm_end - addr) >> PAGE_SHIFT);
-	max = min(max, (unsigned long)PTRS_PER_TABLE - pte_index(addr));
 	u->page = pfn_to_page(pte_pfn(ptep_get(w->pte)));
-	u->nr = folio_pte_batch(w->folio, w->pte, ptep_get(w->pte), (unsigned int)max);
-	u->dirty = false;
-	for (unsigned int i = 0; i < u->nr; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
 		u->old[i] = ptep_get_and_clear(w->pte + i);
-		u->dirty |= pte_dirty(u->old[i]);
+		dirty |= pte_dirty(u->old[i]);
 	}
+	u->nr = nr;
 	/* The young bit tells nothing of TLBs: it is cleared without a flush (RCL-5). */
 	if (u->flags & TTU_BATCH_FLUSH)
-		owe_flush(w->vma->vm_mm, u->dirty);
+		owe_flush(w->vma->vm_mm, dirty);
 	else
-		flush_tlb_range(w->vma, addr, addr + ((unsigned long)u->nr << PAGE_SHIFT));
-	if (u->dirty)
+		flush_tlb_range(w->vma, w->address, w->address + ((unsigned long)nr << PAGE_SHIFT));
+	if (dirty)
 		folio_set_dirty(w->folio);
 }
 
@@ -235,7 +244,14 @@ static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long
 	pause_point("unmap_walk");
 	if ((vma->vm_flags & VM_LOCKED) && !(u->flags & TTU_IGNORE_MLOCK))
 		return true;		/* MLK-8: these stay, others may go */
-	u->pvmw = (struct page_vma_mapped_walk){ .folio = f, .vma = vma, .address = addr };
+	u->pvmw.folio = f;
+	u->pvmw.vma = vma;
+	u->pvmw.address = addr;
+	u->pvmw.pmd = NULL;
+	u->pvmw.pte = NULL;
+	u->pvmw.ptl = NULL;
+	u->pvmw.flags = 0;
+	u->pvmw.end = 0;
 	while (page_vma_mapped_walk(&u->pvmw)) {
 		if (!u->pvmw.pte && !folio_test_swapbacked(f)) {
 			all = discard_lazyfree_pmd(u);
@@ -247,6 +263,9 @@ static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long
 		} else if (!unmap_run(u)) {
 			page_vma_mapped_walk_done(&u->pvmw);
 			return false;
+		} else if (u->pvmw.address + PAGE_SIZE >= u->pvmw.end) {
+			page_vma_mapped_walk_done(&u->pvmw);
+			return true;
 		}
 	}
 	return true;
@@ -254,11 +273,12 @@ static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long
 
 void try_to_unmap(struct folio *f, unsigned int flags)
 {
-	struct unmap u = { .flags = flags };
+	struct unmap u;			/* large: only what is looked at is set */
 	struct rmap_walk w = { .one = unmap_one, .arg = &u };
 
 	KASSERT(folio_test_locked(f), "RCL-16");
 	KASSERT(!folio_test_anon(f) || folio_test_swapcache(f) || !folio_test_swapbacked(f), "RCL-16");
+	u.flags = flags;
 	folio_begin_unmapping(f);
 	rmap_walk(f, &w);
 	folio_end_unmapping(f);

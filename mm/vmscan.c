@@ -6,7 +6,8 @@
  *	   └────── any no: back, to the inactive list (keep), the active one, or the unevictable one ───────┘
  *
  * Everything here may fail but nothing may wait for another allocator: folio locks are only tried, mmap locks never
- * taken. The TLB flush for a batch of folios is done once, before the first of them is written or freed (RCL-17).
+ * taken. The TLB flush for a batch of folios is done once, before the first of them is written or freed (RCL-17): dirty
+ * ones wait for it, locked, until there are some of them.
  *
  * Not here: which folios, and how many (vmscan_lists.c). Linux: shrink_folio_list() in mm/vmscan.c.
  */
@@ -20,18 +21,24 @@
 
 /* Freed together, after one flush. */
 #define FREE_BATCH 31
+/* Written together, after one flush. Faults on them wait for their locks meanwhile: not too many. */
+#define WRITE_BATCH 16
 
 /* A list being worked on. */
 struct shrink {
 	struct scan_control *sc;
 	struct list_head *list;		/* still to do: pieces of split folios join it */
+	struct list_head keep;		/* done, and not freed */
+	struct folio *first;		/* whose fate SC tells */
+	struct folio *unmapped[WRITE_BATCH];	/* dirty, locked, done up to step 7 */
+	unsigned int nr_unmapped;
 	struct folio *freed[FREE_BATCH];	/* frozen, unlocked, but a flush may be owed */
 	unsigned int nr_freed;
 	unsigned long nr_pages;		/* freed in all */
 	bool locked;			/* the folio in hand is */
 };
 
-/* STEP 0: no verdict yet, go on. */
+/* STEP 0 and not FREED: no verdict yet, go on. */
 struct decision { enum reclaim_verdict verdict; int step; };
 #define GO_ON		((struct decision){ .step = 0 })
 #define KEEP(s)		((struct decision){ RECLAIM_KEEP, s })
@@ -253,7 +260,8 @@ static struct decision take_out(struct folio *f)
 
 /* ---- One folio ---- */
 
-static struct decision decide(struct shrink *s, struct folio *f)
+/* Up to step 7. */
+static struct decision prepare(struct shrink *s, struct folio *f)
 {
 	struct decision d;
 
@@ -269,10 +277,6 @@ static struct decision decide(struct shrink *s, struct folio *f)
 		d = give_slots(s, f);
 	if (!d.step)
 		d = unmap(s, f);
-	if (!d.step)
-		d = write_out(s, f);
-	if (!d.step)
-		d = take_out(f);
 	return d;
 }
 
@@ -293,46 +297,76 @@ static void activate(struct shrink *s, struct folio *f)
 	count_vm_events(PGACTIVATE, (long)folio_nr_pages(f));
 }
 
-/* Do what D says, and unlock F. True: F is free, or will be with its batch. */
-static bool carry_out(struct shrink *s, struct folio *f, struct decision d)
+static bool undecided(struct decision d)
 {
+	return !d.step && d.verdict != RECLAIM_FREED;
+}
+
+/* From step 8 on, unless D is a decision. Then do it, and unlock F: it is freed with its batch, or kept. */
+static void finish(struct shrink *s, struct folio *f, struct decision d)
+{
+	if (undecided(d))
+		d = write_out(s, f);
+	if (undecided(d))
+		d = take_out(f);
+	if (f == s->first) {
+		s->sc->verdict = d.verdict;
+		s->sc->step = d.step;
+		s->first = NULL;
+	}
 	if (d.verdict == RECLAIM_ACTIVATE)
 		activate(s, f);
 	if (s->locked)
 		folio_unlock(f);
-	if (d.verdict != RECLAIM_FREED)
-		return false;
+	if (d.verdict != RECLAIM_FREED) {
+		list_add_tail(&f->lru, &s->keep);
+		return;
+	}
 	s->nr_pages += folio_nr_pages(f);
 	folio_forget_isolated(f);
 	s->freed[s->nr_freed++] = f;
 	if (s->nr_freed == FREE_BATCH)
 		free_batch(s);
-	return true;
+}
+
+/* F could be written now, but for a flush that others can share. Where writing means waiting, nobody else shall wait. */
+static bool shares_flush(const struct shrink *s, const struct folio *f)
+{
+	return folio_test_dirty(f) && (s->sc->gfp & __GFP_IO) && current->tlb_ubc.dirty && !swap_write_congested();
+}
+
+static void write_unmapped(struct shrink *s)
+{
+	if (s->nr_unmapped)
+		try_to_unmap_flush_dirty();
+	for (unsigned int i = 0; i < s->nr_unmapped; i++) {
+		s->locked = true;
+		finish(s, s->unmapped[i], GO_ON);
+	}
+	s->nr_unmapped = 0;
 }
 
 unsigned long shrink_folio_list(struct list_head *list, struct scan_control *sc)
 {
-	struct shrink s = { .sc = sc, .list = list };
-	bool first = true;
-	LIST_HEAD(keep);
+	struct shrink s = { .sc = sc, .list = list, .keep = LIST_HEAD_INIT(s.keep) };
 
+	s.first = list_first_entry_or_null(list, struct folio, lru);
 	while (!list_empty(list)) {
 		struct folio *f = list_first_entry(list, struct folio, lru);
 		struct decision d;
 
 		list_del(&f->lru);
-		d = decide(&s, f);
-		if (first) {
-			sc->verdict = d.verdict;
-			sc->step = d.step;
-			first = false;
-		}
-		if (!carry_out(&s, f, d))
-			list_add_tail(&f->lru, &keep);
+		d = prepare(&s, f);
+		if (undecided(d) && shares_flush(&s, f))
+			s.unmapped[s.nr_unmapped++] = f;
+		else
+			finish(&s, f, d);
+		if (s.nr_unmapped == WRITE_BATCH || list_empty(list))
+			write_unmapped(&s);
 		cond_resched();
 	}
 	free_batch(&s);
-	list_splice_init(&keep, list);
+	list_splice_init(&s.keep, list);
 	return s.nr_pages;
 }
 

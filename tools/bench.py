@@ -16,8 +16,9 @@ PAGE = 512		# steps of rep stosq or rep movsq for one page
 
 
 def measure(kernel, initrd, words):
-    line = qemu.command(kernel=kernel, initrd=initrd, append=f"console=ttyS0 quiet norandmaps rdinit=/bench {words}",
-                        smp=1, mem="1G", cpu="qemu64", extra=["-icount", "shift=0,sleep=off"])
+    line = qemu.command(kernel=kernel, initrd=initrd, smp=1,
+                        append=f"console=ttyS0 quiet norandmaps ramdisk_size=32768 rdinit=/bench {words}",
+                        mem="1G", cpu="qemu64", extra=["-icount", "shift=0,sleep=off"])
     out = subprocess.run(line, capture_output=True, text=True, errors="replace", timeout=1800, stdin=subprocess.DEVNULL)
     found = re.findall(r"^bench (\S+) (\d+) (\d+) (\d+)\r?$", out.stdout, re.M)
     if "bench done" not in out.stdout:

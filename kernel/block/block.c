@@ -93,14 +93,13 @@ static u64 bio_bytes(const struct bio *bio)
 	return bytes;
 }
 
-/* The disk can do what BIO asks for. */
-static bool bio_possible(const struct block_device *bdev, const struct bio *bio)
+/* The disk can do what BIO, of BYTES, asks for. */
+static bool bio_possible(const struct block_device *bdev, const struct bio *bio, u64 bytes)
 {
-	u64 mask = bdev->bd_logical_block - 1, bytes;
+	u64 mask = bdev->bd_logical_block - 1;
 
 	if (bio->bi_op == REQ_OP_FLUSH)
 		return true;
-	bytes = bio_bytes(bio);
 	if (!bytes || (bytes | bio->bi_sector << SECTOR_SHIFT) & mask)
 		return false;
 	if (bio->bi_op == REQ_OP_WRITE && bdev->bd_read_only)
@@ -130,11 +129,10 @@ static bool fail_request(const struct bio *bio)
 	}
 }
 
-/* BIO goes to the driver: the counters of /proc/vmstat and /proc/diskstats. */
-static void count_bio(struct block_device *bdev, const struct bio *bio)
+/* BIO, of BYTES, goes to the driver: the counters of /proc/vmstat and /proc/diskstats. */
+static void count_bio(struct block_device *bdev, const struct bio *bio, u64 bytes)
 {
 	bool write = bio->bi_op == REQ_OP_WRITE;
-	u64 bytes = bio_bytes(bio);
 
 	if (bio->bi_op == REQ_OP_FLUSH)
 		return;
@@ -156,13 +154,14 @@ static void count_start(struct block_device *bdev)
 static void start_bio(struct bio *bio)
 {
 	struct block_device *bdev = bio->bi_bdev;
+	u64 bytes = bio_bytes(bio);
 
 	count_start(bdev);
-	if (!bio_possible(bdev, bio) || fail_request(bio)) {
+	if (!bio_possible(bdev, bio, bytes) || fail_request(bio)) {
 		bio_endio(bio, -EIO);
 		return;
 	}
-	count_bio(bdev, bio);
+	count_bio(bdev, bio, bytes);
 	bdev->bd_submit(bdev, bio);
 }
 

@@ -53,6 +53,14 @@ boot_param("ramdisk_size=", ramdisk_size_param);
 /* N bytes between MEM and the disk from POS on. */
 static void copy(char *mem, u64 pos, unsigned int n, bool to_disk)
 {
+	/* Most requests. */
+	if (likely(n == PAGE_SIZE && !(pos & (PAGE_SIZE - 1)))) {
+		if (to_disk)
+			copy_page(pages[pos >> PAGE_SHIFT], mem);
+		else
+			copy_page(mem, pages[pos >> PAGE_SHIFT]);
+		return;
+	}
 	while (n) {
 		unsigned int at = pos & (PAGE_SIZE - 1), part = min_t(unsigned int, n, PAGE_SIZE - at);
 		char *disk = pages[pos >> PAGE_SHIFT] + at;
@@ -66,11 +74,10 @@ static void copy(char *mem, u64 pos, unsigned int n, bool to_disk)
 
 static void ramdisk_submit(struct block_device *bdev, struct bio *bio)
 {
+	unsigned int n = bio->bi_op == REQ_OP_FLUSH ? 0 : bio->bi_vcnt;
 	u64 pos = bio->bi_sector << SECTOR_SHIFT;
 
-	for (unsigned int i = 0; bio->bi_op != REQ_OP_FLUSH && i < bio->bi_vcnt; i++) {
-		const struct bio_vec *bv = &bio->bi_io_vec[i];
-
+	for (const struct bio_vec *bv = bio->bi_io_vec; n; n--, bv++) {
 		copy((char *)page_address(bv->bv_page) + bv->bv_offset, pos, bv->bv_len,
 		     bio->bi_op == REQ_OP_WRITE);
 		pos += bv->bv_len;

@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #define MiB	(1ul << 20)
 #define HUGE	(2 * MiB)
 #define THP	"/sys/kernel/mm/transparent_hugepage/enabled"
+#define THP_64K	"/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled"
 
 static inline uint64_t ticks(void)
 {
@@ -44,13 +46,17 @@ static void report(const char *name, uint64_t total, uint64_t n, unsigned zeroed
 	printf("bench %s %llu %u %u\n", name, (unsigned long long)(total / n), zeroed, copied);
 }
 
-static void thp(const char *word)
+static void set(const char *file, const char *word)
 {
-	int fd = open(THP, O_WRONLY);
+	int fd = open(file, O_WRONLY);
 	if (fd >= 0) {
 		CHECK(write(fd, word, strlen(word)));
 		close(fd);
 	}
+}
+static void thp(const char *word)
+{
+	set(THP, word);
 }
 
 static char *map(size_t n)
@@ -271,14 +277,73 @@ static void pipes(void)
 	CHECK(waitpid(pid, &status, 0));
 }
 
+/*
+ * Swap to the RAM disk of the machine, where there is one: it is filled first, because Linux's takes its memory only
+ * when it is written.
+ */
+static int swap_area(void)
+{
+	static char page[PAGE];
+	const uint32_t n = 24 * MiB / PAGE, head[3] = { 1, n - 1, 0 };
+	int fd = open("/dev/ram0", O_RDWR);
+
+	if (fd < 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (pwrite(fd, page, PAGE, i * PAGE) != (ssize_t)PAGE)
+			return 0;
+	memcpy(page + 1024, head, sizeof(head));
+	memcpy(page + PAGE - 10, "SWAPSPACE2", 10);
+	CHECK(pwrite(fd, page, PAGE, 0));
+	CHECK(fsync(fd));
+	close(fd);
+	return !swapon("/dev/ram0", 0);
+}
+
+/* All out, then in again by one fault for each STEP bytes: the second round counts. */
+static void swap_round(const char *out, const char *in, size_t step)
+{
+	const size_t size = 8 * MiB;
+	unsigned pages = step / PAGE;
+	char *p = map(size);
+
+	touch(p, size, PAGE);
+	for (int i = 0; i < 2; i++) {
+		uint64_t t = ticks();
+		CHECK(madvise(p, size, MADV_PAGEOUT));
+		if (i)
+			report(out, ticks() - t, size / step, 0, pages);
+		t = ticks();
+		for (size_t at = 0; at < size; at += PAGE)
+			(void)((volatile char *)p)[at];
+		if (i)
+			report(in, ticks() - t, size / step, 0, pages);
+	}
+	done(p, size);
+}
+
+static void swaps(void)
+{
+	if (!swap_area())
+		return;
+	thp("never");
+	swap_round("swap-out-4k", "swap-in-4k", PAGE);
+	set(THP_64K, "always");
+	swap_round("swap-out-64k", "swap-in-64k", 16 * PAGE);
+	set(THP_64K, "inherit");
+	thp("always");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "nothing"))
 		return 0;
 	mkdir("/proc", 0755);
 	mkdir("/sys", 0755);
+	mkdir("/dev", 0755);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	setvbuf(stdout, NULL, _IONBF, 0);
 	syscalls();
 	faults();
@@ -288,6 +353,7 @@ int main(int argc, char **argv)
 	cow();
 	calls();
 	pipes();
+	swaps();
 	printf("bench done\n");
 	reboot(RB_POWER_OFF);
 	return 0;
