@@ -1,5 +1,5 @@
 /*
- * tests/user/khugepaged.c - the daemon: whom it visits, in which order, how much at a time, and how it ends (KHP-1..8, ABI-8,
+ * tests/user/khp_daemon.c - the daemon: whom it visits, in which order, how much at a time, and how it ends (KHP-1..8, ABI-8,
  * ABI-9). What it says of one range is tested in collapse.c.
  *
  * Which mms are registered cannot be read anywhere: a range that a pass makes huge belongs to one that is.
@@ -383,7 +383,7 @@ TEST(exits_race_with_the_daemon)
 			char *p = reserve(HUGE);
 			fill_pages(p, HUGE);
 			OK(madvise(p, HUGE, MADV_HUGEPAGE));
-			for (uint64_t n = ktap_random() * (i + 1) % 4; n; n--)
+			for (long n = i * 7 % 20; n && !is_huge(p); n--)
 				sched_yield();
 			EXPECT_EQ(p[100 * PAGE], byte_of(100));
 			ktap_exit();
