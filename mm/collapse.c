@@ -34,6 +34,7 @@
 #include "mm/mlock.h"
 #include "mm/mmu_gather.h"
 #include "mm/swap.h"
+#include "mm/trace_huge.h"
 #include "mm/vmstat.h"
 
 #define ISOLATE_BATCH 32
@@ -154,12 +155,13 @@ static vm_fault_t swapin_page(struct collapse *c, unsigned long addr, pte_t entr
 	return 0;
 }
 
-/* KHP-18. *LOCKED: the mmap lock is still held. */
-static enum scan_result swapin(struct collapse *c, bool *locked)
+/*
+ * KHP-18: all that is swapped out comes in. *SWAPPED_IN: how many; *LOCKED: the mmap lock is still held; *MOVED: this ran
+ * on more than one CPU.
+ */
+static enum scan_result swapin_pages(struct collapse *c, int *swapped_in, bool *locked, bool *moved)
 {
 	int cpu = (int)smp_processor_id();
-	unsigned int swapped_in = 0;
-	bool moved = false;
 
 	for (unsigned long addr = c->start; addr < c->start + PMD_SIZE; addr += PAGE_SIZE) {
 		/* Each time from the top: the fault before may have slept. */
@@ -179,17 +181,27 @@ static enum scan_result swapin(struct collapse *c, bool *locked)
 		}
 		if (ret & VM_FAULT_ERROR)
 			return SCAN_FAIL;
-		swapped_in++;
-		moved |= (int)smp_processor_id() != cpu;
+		++*swapped_in;
+		*moved |= (int)smp_processor_id() != cpu;
 	}
+	return SCAN_SUCCEED;
+}
+
+static enum scan_result swapin(struct collapse *c, bool *locked)
+{
+	int swapped_in = 0;
+	bool moved = false;
+	enum scan_result r = swapin_pages(c, &swapped_in, locked, &moved);
+
 	/* A batch's reference would look like a pin; the pages are in those of the CPUs that this ran on. */
-	if (swapped_in && !fail_here("collapse_drain", 0)) {
+	if (r == SCAN_SUCCEED && swapped_in && !fail_here("collapse_drain", 0)) {
 		if (moved)
 			lru_add_drain_all();
 		else
 			lru_add_drain();
 	}
-	return SCAN_SUCCEED;
+	trace_mm_collapse_huge_page_swapin(c->mm, swapped_in, (int)c->scanned->referenced, (int)r);
+	return r;
 }
 
 /* Phases B and C. => no lock held, before and after */
@@ -322,6 +334,7 @@ static enum scan_result isolate_all(struct collapse *c)
 	if (r == SCAN_SUCCEED && c->cc->is_khugepaged && !tally.referenced)
 		r = SCAN_LACK_REFERENCED_PAGE;
 	c->none_or_zero = tally.none_or_zero;
+	trace_mm_collapse_huge_page_isolate(tally_pfn(&tally), (int)tally.none_or_zero, (int)tally.referenced, (int)r);
 	return r;
 }
 
@@ -543,5 +556,6 @@ enum scan_result collapse_huge_page(struct mm_struct *mm, unsigned long start, c
 		r = replace(&c);
 	if (c.folio)
 		folio_put(c.folio);
+	trace_mm_collapse_huge_page(mm, r == SCAN_SUCCEED, (int)r);
 	return r;
 }

@@ -24,6 +24,8 @@ struct pte_run {
 	struct folio *folio;		/* out: what they map, NULL: none, or the zero page, or swapped out */
 };
 
+static inline unsigned long tally_pfn(const struct pte_tally *t) { return t->folio ? folio_pfn(t->folio) : ~0UL; }
+
 /*
  * Tests 1..7 of KHP-10 for the run from RUN->pte on, counted in TALLY; those of khugepaged's that do not bind CC are
  * left out (KHP-15). ISOLATING: the second time, where nothing may be swapped out (KHP-20). => ptl held

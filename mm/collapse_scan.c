@@ -14,6 +14,7 @@
  */
 #include "mm/collapse.h"
 #include "mm/rmap.h"
+#include "mm/trace_huge.h"
 #include "mm/vmstat.h"
 #include "mm/why_not_huge.h"
 
@@ -200,7 +201,7 @@ enum scan_result collapse_scan_pmd(struct mm_struct *mm, struct vm_area_struct *
 	}
 out:
 	note_scan_result(mm, start, r, cc->refused_addr);
-	if (cc->is_khugepaged && r == SCAN_SUCCEED)
-		WRITE_ONCE(khugepaged_pages_collapsed, khugepaged_pages_collapsed + 1);
+	trace_mm_khugepaged_scan_pmd(mm, tally_pfn(&tally), (int)tally.referenced, (int)tally.none_or_zero, (int)r,
+				     (int)tally.unmapped);
 	return r;
 }

@@ -22,6 +22,7 @@
 #include "mm/mmu_gather.h"
 #include "mm/oom.h"
 #include "mm/swap.h"
+#include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 #include "mm/why_not_huge.h"
 
@@ -113,6 +114,7 @@ static void map_faulted_folio_pmd(struct folio *folio, struct vm_fault *vmf)
 {
 	map_anon_folio_pmd(folio, vmf->pmd, vmf->vma, vmf->address & PMD_MASK);
 	add_mm_counter(vmf->vma->vm_mm, MM_ANONPAGES, HPAGE_PMD_NR);
+	trace_anon_fault(vmf->vma->vm_mm, vmf->address & PMD_MASK, folio_pfn(folio), HPAGE_PMD_ORDER);
 	count_vm_event(THP_FAULT_ALLOC);
 	count_mthp_stat(HPAGE_PMD_ORDER, MTHP_STAT_ANON_FAULT_ALLOC);
 }
@@ -240,6 +242,7 @@ static vm_fault_t reuse_huge_pmd(struct vm_fault *vmf)
 
 	if (likely(!(vmf->flags & FAULT_FLAG_UNSHARE)))
 		set_pmd(vmf->pmd, maybe_pmd_mkwrite(entry, vmf->vma));
+	trace_wp_page_reuse(vmf->vma->vm_mm, vmf->address & PMD_MASK, pmd_pfn(entry), HPAGE_PMD_ORDER);
 	spin_unlock(vmf->ptl);
 	return 0;
 }

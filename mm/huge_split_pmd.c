@@ -13,6 +13,7 @@
 #include "arch-x86_64/tlbflush.h"
 #include "mm/huge_memory.h"
 #include "mm/rmap.h"
+#include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 
 /* No CPU uses the entry afterwards. Its value, with all that CPUs set in it until then. => PMD lock held */
@@ -60,6 +61,7 @@ void split_huge_pmd_locked(struct vm_area_struct *vma, unsigned long addr, pmd_t
 	struct page *page = pfn_to_page(pmd_pfn(old));
 
 	KASSERT(IS_ALIGNED(addr, PMD_SIZE), "SPLIT-3");
+	trace_split_pmd(vma->vm_mm, addr, page_to_pfn(page));
 	count_vm_event(THP_SPLIT_PMD);
 	if (zero)
 		fill_with_zero_ptes(vma, page_address(table));

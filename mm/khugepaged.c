@@ -146,6 +146,8 @@ static bool khugepaged_scan_vma(struct vm_area_struct *vma, unsigned int limit, 
 		pause_point("khugepaged_scan");
 		*result = collapse_scan_pmd(mm, vma, addr, lock_dropped, cc);
 		cursor.address = addr + PMD_SIZE;
+		if (*result == SCAN_SUCCEED)
+			WRITE_ONCE(khugepaged_pages_collapsed, khugepaged_pages_collapsed + 1);
 		if (*lock_dropped || cc->progress >= limit)
 			return false;
 	}

@@ -15,6 +15,7 @@
  */
 #include "mm/migrate.h"
 #include "arch-x86_64/tlbflush.h"
+#include "kernel/trace/pause.h"
 #include "mm/huge_memory.h"
 #include "mm/mlock.h"
 
@@ -96,6 +97,7 @@ static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long
 {
 	struct page_vma_mapped_walk pvmw = { .folio = f, .vma = vma, .address = addr };
 
+	pause_point("migrate_walk");
 	while (page_vma_mapped_walk(&pvmw)) {
 		if (!pvmw.pte) {
 			split_huge_pmd_locked(vma, pvmw.address, pvmw.pmd);

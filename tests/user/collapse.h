@@ -10,6 +10,37 @@
 #define ADVISE_COLLAPSE	25		/* MADV_COLLAPSE */
 #define KHUGEPAGED	THP_DIR "khugepaged/"
 
+static inline bool is_huge(const void *p) { return huge_mapped(p) > 0; }
+/* A number under khugepaged/. SKIP where it may not be set. */
+static inline void set_limit(const char *name, long value)
+{
+	char path[120], text[20];
+	snprintf(path, sizeof(path), KHUGEPAGED "%s", name);
+	snprintf(text, sizeof(text), "%ld", value);
+	if (ktap_write(path, text))
+		SKIP("no such limit");
+}
+static inline void default_limits(void)
+{
+	set_limit("max_ptes_none", 511);
+	set_limit("max_ptes_swap", 64);
+	set_limit("max_ptes_shared", 256);
+}
+/*
+ * The daemon stays out of the way: the first case of a program says so, the last one takes it back. It is stopped while
+ * its pace changes, as that would wake it.
+ */
+static inline void khugepaged_sleep_time(long ms)
+{
+	char old[32];
+	if (!choose(THP_DIR "enabled", "never", old))
+		SKIP("no huge pages");
+	set_limit("scan_sleep_millisecs", ms);
+	EXPECT_EQ(ktap_write(THP_DIR "enabled", old), 0);
+}
+#define TEST_KHUGEPAGED_SLEEPS TEST(khugepaged_sleeps) { khugepaged_sleep_time(1000000000); default_limits(); }
+#define TEST_KHUGEPAGED_WAKES  TEST(khugepaged_wakes) { khugepaged_sleep_time(10000); default_limits(); }
+
 /* N bytes (whole 2 MiB) of filled 4 KiB pages that may become huge, and which nobody else works at. */
 static inline char *small_range(size_t n)
 {
@@ -22,6 +53,14 @@ static inline char *small_range(size_t n)
 static inline int collapse(void *p, size_t n)
 {
 	return madvise(p, n, ADVISE_COLLAPSE) ? errno : 0;
+}
+/* The same, again and again while somebody else may hold a page for a moment. */
+static inline int collapse_at_last(void *p, size_t n)
+{
+	int error;
+	for (int i = 0; (error = collapse(p, n)) == EAGAIN && i < 100; i++)
+		ktap_sleep_ms(1);
+	return error;
 }
 static inline void need_collapse(void)
 {
@@ -49,7 +88,5 @@ static inline const char *scan_of(pid_t pid, const void *p)
 	return word;
 }
 #define scan(p) scan_of(0, p)
-
-static inline bool is_huge(const void *p) { return huge_mapped(p) > 0; }
 
 #endif

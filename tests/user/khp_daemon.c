@@ -435,8 +435,9 @@ TEST(stopped_and_started_it_goes_on)
 TEST(nobody_kills_it)
 {
 	khugepaged_rests();
-	pid_t pid = khugepaged_pid();
 	char *p = unregistered_range(HUGE);
+	ASSERT_TRUE(khugepaged_asleep());
+	pid_t pid = khugepaged_pid();
 	kill(pid, SIGKILL);
 	kill(pid, SIGSTOP);
 	get_registered();
