@@ -13,7 +13,6 @@
 #include "kernel/sched/sched.h"
 #include "mm/khugepaged.h"
 #include "mm/lru.h"
-#include "mm/why_not_huge.h"
 
 /* KHP-28. */
 static int errno_of(enum scan_result r)
@@ -81,7 +80,6 @@ int madvise_collapse(struct vm_area_struct *vma, unsigned long start, unsigned l
 			stop = min(stop, ALIGN_DOWN(vma->vm_end, PMD_SIZE));
 		}
 		r = collapse_scan_pmd(mm, vma, addr, &dropped, &cc);
-		note_scan_result(mm, addr, r, cc.refused_addr);
 		if (r == SCAN_SUCCEED || r == SCAN_PMD_MAPPED) {
 			huge++;
 			continue;
