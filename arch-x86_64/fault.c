@@ -21,6 +21,7 @@
 #include "kernel/lib/bug.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/signal.h"
+#include "kernel/trace/trace_kernel.h"
 #include "mm/mm.h"
 
 #define SEGV_MAPERR	1
@@ -158,6 +159,10 @@ void do_page_fault(struct pt_regs *regs, u64 error_code, u64 addr)
 		.mm = current ? current->mm : NULL, .flags = fault_flags(regs, error_code),
 	};
 
+	if (user_mode(regs))
+		trace_page_fault_user(addr, regs->ip, error_code);
+	else
+		trace_page_fault_kernel(addr, regs->ip, error_code);
 	if (error_code & X86_PF_RSVD)
 		die("page fault: corrupt page table", regs, error_code, addr, true);
 	if (addr >= TASK_SIZE_MAX) {

@@ -22,6 +22,7 @@
 #include "kernel/trace/control.h"
 #include "kernel/trace/pause.h"
 #include "mm/swap.h"
+#include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 
 /* COW-11: the page is ours, make it writable. Unlocks. */
@@ -31,6 +32,7 @@ static vm_fault_t wp_page_reuse(struct vm_fault *vmf)
 
 	/* No flush: a CPU that faults on a stale read-only entry drops it by itself. */
 	set_pte(vmf->pte, entry);
+	trace_wp_page_reuse(vmf->vma->vm_mm, vmf->address, pte_pfn(entry), 0);
 	count_vm_event(PGREUSE);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
 	return 0;
@@ -149,6 +151,7 @@ static bool wp_install_copy(struct vm_fault *vmf, struct folio *old, struct foli
 	ptep_get_and_clear(vmf->pte);
 	flush_tlb_page(vma, vmf->address);
 	set_new_anon_pte(vmf, copy, entry);
+	trace_wp_page_copy(vma->vm_mm, vmf->address, old ? page_to_pfn(vmf->page) : ~0UL, folio_pfn(copy));
 	/* And only now the old page: earlier, its other owner could take it over while we still map it. */
 	if (old)
 		folio_remove_rmap_ptes(old, vmf->page, 1, vma);

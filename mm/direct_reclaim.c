@@ -12,6 +12,7 @@
 #include "kernel/sched/sched.h"
 #include "mm/compaction.h"
 #include "mm/internal.h"
+#include "mm/trace_mm.h"
 #include "mm/vmscan.h"
 #include "mm/vmstat.h"
 
@@ -147,6 +148,7 @@ unsigned long try_to_free_pages(gfp_t gfp, unsigned int order, bool *waited)
 
 	if (throttle_direct_reclaim(gfp))
 		return 1;
+	trace_mm_vmscan_direct_reclaim_begin(gfp, order);
 	old = memalloc_noreclaim_save();
 	fs_reclaim_acquire(gfp);
 	for (;;) {
@@ -159,5 +161,6 @@ unsigned long try_to_free_pages(gfp_t gfp, unsigned int order, bool *waited)
 	}
 	fs_reclaim_release(gfp);
 	memalloc_noreclaim_restore(old);
+	trace_mm_vmscan_direct_reclaim_end(sc.nr_reclaimed);
 	return sc.nr_reclaimed ? sc.nr_reclaimed : ready;
 }

@@ -23,6 +23,7 @@
 #include "mm/oom.h"
 #include "mm/swap.h"
 #include "mm/swapops.h"
+#include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 
 spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma)
@@ -123,6 +124,7 @@ static void map_anon_folio_pmd(struct folio *folio, struct vm_fault *vmf)
 	set_pmd(vmf->pmd, maybe_pmd_mkwrite(pmd_mkdirty(entry), vma));
 	add_mm_counter(vma->vm_mm, MM_ANONPAGES, HPAGE_PMD_NR);
 	deferred_split_folio(folio, false);
+	trace_anon_fault(vma->vm_mm, vmf->address & PMD_MASK, folio_pfn(folio), HPAGE_PMD_ORDER);
 	count_vm_event(THP_FAULT_ALLOC);
 	count_mthp_stat(HPAGE_PMD_ORDER, MTHP_STAT_ANON_FAULT_ALLOC);
 }
@@ -247,6 +249,7 @@ static vm_fault_t reuse_huge_pmd(struct vm_fault *vmf)
 
 	if (likely(!(vmf->flags & FAULT_FLAG_UNSHARE)))
 		set_pmd(vmf->pmd, maybe_pmd_mkwrite(entry, vmf->vma));
+	trace_wp_page_reuse(vmf->vma->vm_mm, vmf->address & PMD_MASK, pmd_pfn(entry), HPAGE_PMD_ORDER);
 	spin_unlock(vmf->ptl);
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "mm/huge_memory.h"
 #include "mm/rmap.h"
 #include "mm/swapops.h"
+#include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 
 pmd_t pmdp_invalidate(struct vm_area_struct *vma, unsigned long haddr, pmd_t *pmd)
@@ -79,6 +80,7 @@ void split_huge_pmd_locked(struct vm_area_struct *vma, unsigned long addr, pmd_t
 	bool zero;
 
 	KASSERT(IS_ALIGNED(addr, PMD_SIZE), "SPLIT-3");
+	trace_split_pmd(vma->vm_mm, addr, page_to_pfn(page));
 	count_vm_event(THP_SPLIT_PMD);
 	if (unlikely(is_pmd_migration_entry(pmdp_get(pmd)))) {
 		split_migration_pmd(pmd, table);

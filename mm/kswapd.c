@@ -13,6 +13,7 @@
 #include "kernel/sched/sched.h"
 #include "mm/compaction.h"
 #include "mm/internal.h"
+#include "mm/trace_mm.h"
 #include "mm/vmscan.h"
 #include "mm/vmstat.h"
 
@@ -66,6 +67,7 @@ void wakeup_kswapd(struct zone *z, gfp_t gfp, unsigned int order)
 			wakeup_kcompactd(order);
 		return;
 	}
+	trace_mm_vmscan_wakeup_kswapd(0, highest, order, gfp);
 	wake_up_all(&kswapd_wait);
 }
 
@@ -146,8 +148,10 @@ static void try_to_sleep(unsigned int order, unsigned int reclaimed, enum zone_t
 		count_vm_event(KSWAPD_LOW_WMARK_HIT_QUICKLY);
 	else if (!may_sleep(reclaimed, highest))
 		count_vm_event(KSWAPD_HIGH_WMARK_HIT_QUICKLY);
-	else
+	else {
+		trace_mm_vmscan_kswapd_sleep(0);
 		schedule();
+	}
 	finish_wait(&kswapd_wait, &w);
 }
 
@@ -164,6 +168,7 @@ static int kswapd(void *unused)
 		zone = xchg(&wanted_zone, -1);
 		if (zone >= 0)
 			highest = (enum zone_type)zone;
+		trace_mm_vmscan_kswapd_wake(0, highest, order);
 		reclaimed = balance_pgdat(order, highest);
 	}
 	return 0;

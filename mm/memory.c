@@ -34,6 +34,7 @@
 #include "mm/migrate.h"
 #include "mm/oom.h"
 #include "mm/swap.h"
+#include "mm/trace_mm.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"
 
@@ -211,6 +212,7 @@ static vm_fault_t map_anon_folio_ptes(struct vm_fault *vmf, struct folio *folio)
 	lru_cache_add(folio);
 	for (unsigned int i = 0; i < nr; i++)
 		set_pte(vmf->pte + i, __pte(pte_val(entry) + i * PAGE_SIZE));
+	trace_anon_fault(vma->vm_mm, addr, folio_pfn(folio), order);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
 	if (order)
 		count_mthp_stat(order, MTHP_STAT_ANON_FAULT_ALLOC);
@@ -379,6 +381,7 @@ __gdb_stop vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long 
 	concurrency_enter(IN_FAULT, mm);
 	ret = __handle_mm_fault(vma, address, flags);
 	concurrency_exit(IN_FAULT);
+	trace_fault(mm, address, flags, ret);
 	mm_account_fault(flags, ret);
 	return ret;
 }

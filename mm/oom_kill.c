@@ -20,6 +20,7 @@
 #include "mm/memory.h"
 #include "mm/oom.h"
 #include "mm/swap.h"
+#include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 
 #define OOM_SCORE_ADJ_MIN (-1000)
@@ -292,6 +293,13 @@ static void kill_all_users(struct task_struct *victim, struct mm_struct *mm)
 	}
 }
 
+static noinline void trace_victim(const struct task_struct *t, struct mm_struct *mm)
+{
+	trace_mark_victim(t->pid, trace_comm_of(t->comm), mm->total_vm << (PAGE_SHIFT - 10), kb(mm, MM_ANONPAGES),
+			  kb(mm, MM_FILEPAGES), kb(mm, MM_SHMEMPAGES), t->cred->uid,
+			  (unsigned long)atomic_long_read(&mm->pgtables_bytes) >> 10, t->signal->oom_score_adj);
+}
+
 /* => oom_lock held */
 static void oom_kill_process(struct task_struct *victim, const char *why)
 {
@@ -314,6 +322,8 @@ static void oom_kill_process(struct task_struct *victim, const char *why)
 		kill_all_users(victim, mm);
 		spin_unlock(&tasklist_lock);
 		count_vm_event(OOM_KILL);
+		if (trace_mark_victim_enabled())
+			trace_victim(victim, mm);
 		pr_err("%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
 		       "shmem-rss:%lukB, UID:%u pgtables:%ldkB oom_score_adj:%d\n",
 		       why, victim->pid, victim->comm,
@@ -436,6 +446,8 @@ static int set_oom_score_adj(struct task_struct *task, int adj)
 		spin_unlock(&t->alloc_lock);
 	}
 	spin_unlock(&tasklist_lock);
+	if (trace_oom_score_adj_update_enabled())
+		trace_oom_score_adj_update(task->pid, trace_comm_of(task->comm), adj);
 	if (mm)
 		mmput(mm);
 	return 0;

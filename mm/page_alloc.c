@@ -19,6 +19,7 @@
 #include "mm/kasan.h"
 #include "mm/memblock.h"
 #include "mm/mm.h"
+#include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 
 #define PCP_BATCH 32			/* pages moved between a per-CPU list and the zone at once */
@@ -499,6 +500,7 @@ void free_frozen_pages(struct page *p, unsigned int order)
 	enum migratetype mt;
 	unsigned long flags;
 
+	trace_mm_page_free(page_to_pfn(p), order);
 	free_pages_prepare(p, order);
 	local_irq_save(flags);
 	count_vm_events(PGFREE, 1L << order);
@@ -648,6 +650,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	p = get_page_from_freelist(gfp, order, RESERVE_LOW);
 	if (unlikely(!p))
 		p = alloc_pages_slow(gfp, order);
+	trace_mm_page_alloc(p ? page_to_pfn(p) : ~0UL, order, gfp, gfp_migratetype(gfp));
 	if (likely(p))
 		prep_new_page(p, order, gfp);
 	return p;

@@ -15,6 +15,7 @@
 #include "kernel/sched/sched.h"
 #include "mm/swapfile.h"
 #include "mm/thp_policy.h"
+#include "mm/trace_mm.h"
 #include "mm/vmscan.h"
 #include "mm/vmstat.h"
 
@@ -144,6 +145,7 @@ void swap_writeout(struct folio *f)
 	b = swap_bio_for(f, REQ_OP_WRITE, end_swap_write, &own);
 	folio_clear_dirty(f);
 	folio_start_writeback(f);
+	trace_swap_out(folio_pfn(f), nr, swp_type(f->swap), swp_offset(f->swap));
 	count_vm_events(PSWPOUT, nr);
 	count_mthp_stat(folio_order(f), MTHP_STAT_SWPOUT);
 	if (folio_test_pmd_mappable(f))
@@ -170,6 +172,7 @@ void swap_read_folio(struct folio *f)
 
 	KASSERT(folio_test_locked(f) && folio_test_swapcache(f) && !folio_test_uptodate(f), "SWAP-8");
 	b = swap_bio_for(f, REQ_OP_READ, end_swap_read, &own);
+	trace_swap_in(folio_pfn(f), folio_nr_pages(f), swp_type(f->swap), swp_offset(f->swap));
 	count_vm_events(PSWPIN, (long)folio_nr_pages(f));
 	count_mthp_stat(folio_order(f), MTHP_STAT_SWPIN);
 	folio_lock_handoff(f);

@@ -25,6 +25,7 @@
 #include "mm/lru.h"
 #include "mm/migrate.h"
 #include "mm/swap.h"
+#include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 
 /* What a piece takes over from the whole. PG_lru is set by the list it goes to; PG_waiters stays with the head. */
@@ -272,6 +273,7 @@ static int do_split(const struct split *s)
 	anon_vma_unlock_write(av);
 	put_anon_vma(av);
 out:
+	trace_split_folio(folio_pfn(s->f), s->order, s->new_order, err);
 	count_split(s, err);
 	if (!err)
 		let_go(s);

@@ -17,6 +17,7 @@
 #include "mm/internal.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
+#include "mm/trace_mm.h"
 #include "mm/vmscan.h"
 #include "mm/vmstat.h"
 
@@ -118,6 +119,8 @@ static unsigned long shrink_inactive_list(enum lru_list l, unsigned long nr, str
 	freed = shrink_folio_list(&list, sc);
 	folios_putback_lru(&list);
 	count_scan(sc, is_file(l), iso.scanned, freed);
+	trace_mm_vmscan_lru_shrink_inactive(0, iso.scanned, freed, sc->nr_writeback, sc->nr_immediate, sc->priority,
+					    is_file(l));
 	lru_note_cost(is_file(l), sc->nr_pageout - written, iso.scanned > freed ? iso.scanned - freed : 0);
 	return freed;
 }

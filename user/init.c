@@ -78,6 +78,7 @@ static void set_up(void)
 	mount_one("sysfs", "/sys", NULL);
 	mount_one("devtmpfs", "/dev", NULL);
 	mount_one("debugfs", "/sys/kernel/debug", NULL);
+	mount_one("tracefs", "/sys/kernel/tracing", NULL);
 	mount_one("tmpfs", "/tmp", "mode=1777");
 	mount_one("tmpfs", "/dev/shm", "mode=1777");
 	/* What shells expect of /dev (process substitution opens /dev/fd/N); where they are already, nothing happens. */

@@ -18,7 +18,7 @@ struct pseudo_fs {
 };
 
 static struct pseudo_fs proc_fs, sysfs_fs, debugfs_fs;
-struct pseudo_node *proc_root, *sysfs_root, *debugfs_root, *quire_debug_root;
+struct pseudo_node *proc_root, *sysfs_root, *debugfs_root, *quire_debug_root, *tracefs_root;
 static const struct file_operations pseudo_file_fops;
 static const struct inode_operations pseudo_file_iops;
 
@@ -60,8 +60,12 @@ static void pseudo_evict(struct inode *inode)
 
 int pseudo_setattr(struct dentry *d, struct kstat *st, unsigned int valid)
 {
+	const struct pseudo_ops *ops = pseudo_node(d->d_inode)->ops;
+
+	if ((valid & ATTR_SIZE) && ops && ops->truncate)
+		ops->truncate(pseudo_node(d->d_inode)->data);
 	if (!(valid & ~ATTR_SIZE))
-		return 0;	/* O_TRUNC: the contents are made anew anyway */
+		return 0;	/* O_TRUNC: the contents of most files are made anew anyway */
 	if (d->d_sb == proc_fs.sb)
 		return -EPERM;
 	setattr_copy(d->d_inode, st, valid & ~ATTR_SIZE);
@@ -320,6 +324,23 @@ static struct pseudo_fs debugfs_fs = {
 	.root_mode = 0700,
 };
 
+static struct pseudo_fs tracefs_fs = {
+	.type = { .name = "tracefs", .nodev = true, .get_sb = pseudo_get_sb },
+	.magic = TRACEFS_MAGIC,
+};
+
+/* tracefs has no tree of its own: a mount of it shows the directory tracing of debugfs. */
+static void make_tracefs(void)
+{
+	tracefs_root = pseudo_mkdir(debugfs_root, "tracing");
+	tracefs_root->dentry->d_inode->i_mode = S_IFDIR | 0700;
+	tracefs_fs.sb = sb_alloc(&tracefs_fs.type, tracefs_fs.magic, &pseudo_sops);
+	if (!tracefs_fs.sb)
+		panic("no memory for tracefs");
+	tracefs_fs.sb->s_root = tracefs_root->dentry;
+	register_filesystem(&tracefs_fs.type);
+}
+
 static struct pseudo_node *make_fs(struct pseudo_fs *fs)
 {
 	struct inode *root;
@@ -343,6 +364,7 @@ void pseudofs_init(void)
 	sysfs_root = make_fs(&sysfs_fs);
 	debugfs_root = make_fs(&debugfs_fs);
 	quire_debug_root = pseudo_mkdir(debugfs_root, "quire");
+	make_tracefs();
 	pseudo_mkpath(sysfs_root, "kernel/debug");
 	pseudo_mkpath(sysfs_root, "kernel/mm");
 	pseudo_mkpath(sysfs_root, "kernel/tracing");

@@ -18,11 +18,14 @@ struct pseudo_ops {
 	/* Returns LEN or bytes taken, or -errno. BUF[LEN] == 0. DATA: given at creation; TASK: of /proc/PID or NULL. */
 	ssize_t (*write)(struct file *f, char *buf, size_t len, void *data, struct task_struct *task);
 	const struct file_operations *fops;	/* instead of all the above; pseudo_data(file), pseudo_task(file) */
+	void (*truncate)(void *data);		/* opened with O_TRUNC: the contents are to go. NULL: nothing happens */
 	size_t max_write;			/* 0: PAGE_SIZE - 1; longer writes: -EINVAL */
 };
 extern struct pseudo_node *proc_root, *sysfs_root, *debugfs_root;
 /* /sys/kernel/debug/quire. Usable from fs_initcall on; the roots above too. */
 extern struct pseudo_node *quire_debug_root;
+/* /sys/kernel/debug/tracing, which is also what a mount of tracefs shows. */
+extern struct pseudo_node *tracefs_root;
 
 /* A directory (found if it exists). */
 struct pseudo_node *pseudo_mkdir(struct pseudo_node *parent, const char *name);

@@ -13,6 +13,7 @@
  */
 #include "kernel/locking/mutex.h"
 #include "kernel/sched/sched.h"
+#include "kernel/trace/trace_kernel.h"
 
 #define WAITERS 1UL
 #define HANDOFF 2UL
@@ -89,6 +90,7 @@ static noinline int lock_slow(struct mutex *m, unsigned int state)
 	bool late = false, ours;
 	int err = 0;
 
+	trace_contention_begin(m, LCB_F_MUTEX);
 	preempt_disable();
 	raw_spin_lock(&m->wait_lock);
 	list_add_tail(&w.list, &m->waiters);
@@ -114,6 +116,7 @@ static noinline int lock_slow(struct mutex *m, unsigned int state)
 	__set_current_state(TASK_RUNNING);
 	raw_spin_unlock(&m->wait_lock);
 	preempt_enable();
+	trace_contention_end(m, err);
 	return err;
 }
 

@@ -15,6 +15,7 @@
  */
 #include "kernel/locking/mutex.h"
 #include "kernel/sched/sched.h"
+#include "kernel/trace/trace_kernel.h"
 
 #define WRITER	1L
 #define WAITING	2L
@@ -155,6 +156,7 @@ static noinline int wait_turn(struct rw_semaphore *s, bool write, unsigned int s
 	bool late = false;
 	int err = 0;
 
+	trace_contention_begin(s, write ? LCB_F_WRITE : LCB_F_READ);
 	preempt_disable();
 	raw_spin_lock(&s->wait_lock);
 	list_add_tail(&w.list, &s->waiters);
@@ -179,6 +181,7 @@ static noinline int wait_turn(struct rw_semaphore *s, bool write, unsigned int s
 	__set_current_state(TASK_RUNNING);
 	raw_spin_unlock(&s->wait_lock);
 	preempt_enable();
+	trace_contention_end(s, err);
 	return err;
 }
 

@@ -15,14 +15,17 @@
  */
 #include "arch-x86_64/processor.h"
 #include "kernel/locking/spinlock.h"
+#include "kernel/trace/trace_kernel.h"
 
 /* L is taken: wait until it is ours. Looking does not disturb the holder's cache line, an exchange would. */
 void raw_spin_wait(spinlock_t *l)
 {
+	trace_contention_begin(l, LCB_F_SPIN);
 	do {
 		while (READ_ONCE(l->locked))
 			cpu_relax();
 	} while (xchg(&l->locked, 1));
+	trace_contention_end(l, 0);
 }
 
 #ifndef RELEASE

@@ -28,6 +28,7 @@
 #include "arch-x86_64/uaccess.h"
 #include "kernel/sched/internal.h"
 #include "kernel/task/fork.h"
+#include "kernel/trace/trace_kernel.h"
 #include "mm/mm.h"
 
 DEFINE_PER_CPU(int, __preempt_count);
@@ -168,6 +169,13 @@ static void context_switch(struct rq *rq, struct task_struct *prev, struct task_
 	finish_task_switch(prev);
 }
 
+static noinline void trace_switch(bool preempt, const struct task_struct *prev, const struct task_struct *next)
+{
+	trace_sched_switch(trace_comm_of(prev->comm), prev->pid, prev->static_prio,
+			   preempt && prev->pid ? SWITCH_PREEMPTED : (long)prev->__state, trace_comm_of(next->comm), next->pid,
+			   next->static_prio);
+}
+
 /*
  * Choose the next task and switch to it. PREEMPT: the current one does not want to sleep, whatever its state
  * says (it was interrupted between announcing its sleep and schedule()).
@@ -212,6 +220,8 @@ static void __schedule(bool preempt)
 	else
 		prev->nvcsw++;
 	rq->curr = next;
+	if (trace_sched_switch_enabled())
+		trace_switch(preempt, prev, next);
 	WRITE_ONCE(next->on_cpu, 1);
 	context_switch(rq, prev, next);
 }
@@ -361,6 +371,8 @@ static bool wake_up_locked(struct task_struct *t, unsigned int mask)
 		else if (woken)
 			rq = activate_on_best_cpu(rq, t, false);
 	} while (!rq);
+	if (woken && trace_sched_wakeup_enabled())
+		trace_sched_wakeup(trace_comm_of(t->comm), t->pid, t->static_prio, t->cpu);
 	raw_spin_unlock(&rq->lock);
 	return woken;
 }
