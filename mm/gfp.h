@@ -27,6 +27,10 @@
 #define GFP_KERNEL	(GFP_NOIO | __GFP_IO)
 #define GFP_USER	GFP_KERNEL
 #define GFP_HIGHUSER_MOVABLE (GFP_USER | __GFP_MOVABLE)
+/* A large folio that one can do without: take what is there, or reclaim and compact for it. */
+#define GFP_TRANSHUGE_LIGHT ((GFP_HIGHUSER_MOVABLE | __GFP_COMP | __GFP_NOMEMALLOC | __GFP_NOWARN) & \
+			     ~(__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM))
+#define GFP_TRANSHUGE (GFP_TRANSHUGE_LIGHT | __GFP_DIRECT_RECLAIM)
 
 #define MAX_PAGE_ORDER	10
 #define NR_PAGE_ORDERS	11

@@ -25,6 +25,7 @@
 #include "mm/swapops.h"
 #include "mm/trace_mm.h"
 #include "mm/vmstat.h"
+#include "mm/why_not_huge.h"
 
 spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma)
 {
@@ -103,28 +104,31 @@ static struct folio *vma_alloc_anon_folio_pmd(struct vm_area_struct *vma, unsign
 	if (unlikely(!folio)) {
 		count_vm_event(THP_FAULT_FALLBACK);
 		count_mthp_stat(HPAGE_PMD_ORDER, MTHP_STAT_ANON_FAULT_FALLBACK);
+		note_fault_refusal(vma->vm_mm, addr, "no_memory");
 		return NULL;
 	}
+	note_fault_refusal(vma->vm_mm, addr, NULL);
 	folio_zero_user(folio, addr);
 	pause_point("huge_fault_alloc");
 	return folio;
 }
 
-/*
- * MTHP-11: a new folio goes in. Consumes the reference.
- * => PMD lock held, PMD none and flushed, its table deposited
- */
-static void map_anon_folio_pmd(struct folio *folio, struct vm_fault *vmf)
+void map_anon_folio_pmd(struct folio *folio, pmd_t *pmd, struct vm_area_struct *vma, unsigned long haddr)
 {
-	struct vm_area_struct *vma = vmf->vma;
 	pmd_t entry = pfn_pmd(folio_pfn(folio), vma->vm_page_prot);
 
-	folio_add_new_anon_rmap(folio, vma, vmf->address & PMD_MASK, RMAP_EXCLUSIVE);
+	folio_add_new_anon_rmap(folio, vma, haddr, RMAP_EXCLUSIVE);
 	lru_cache_add(folio);
-	set_pmd(vmf->pmd, maybe_pmd_mkwrite(pmd_mkdirty(entry), vma));
-	add_mm_counter(vma->vm_mm, MM_ANONPAGES, HPAGE_PMD_NR);
+	set_pmd(pmd, maybe_pmd_mkwrite(pmd_mkdirty(entry), vma));
 	deferred_split_folio(folio, false);
-	trace_anon_fault(vma->vm_mm, vmf->address & PMD_MASK, folio_pfn(folio), HPAGE_PMD_ORDER);
+}
+
+/* MTHP-11: as above, for a fault. */
+static void map_faulted_folio_pmd(struct folio *folio, struct vm_fault *vmf)
+{
+	map_anon_folio_pmd(folio, vmf->pmd, vmf->vma, vmf->address & PMD_MASK);
+	add_mm_counter(vmf->vma->vm_mm, MM_ANONPAGES, HPAGE_PMD_NR);
+	trace_anon_fault(vmf->vma->vm_mm, vmf->address & PMD_MASK, folio_pfn(folio), HPAGE_PMD_ORDER);
 	count_vm_event(THP_FAULT_ALLOC);
 	count_mthp_stat(HPAGE_PMD_ORDER, MTHP_STAT_ANON_FAULT_ALLOC);
 }
@@ -137,10 +141,13 @@ vm_fault_t do_huge_pmd_anonymous_page(struct vm_fault *vmf)
 	struct page *table;
 	vm_fault_t ret;
 
-	if (!thp_vma_suitable_orders(vma, vmf->address, BIT(HPAGE_PMD_ORDER)))
+	if (!thp_vma_suitable_orders(vma, vmf->address, BIT(HPAGE_PMD_ORDER))) {
+		note_fault_refusal(mm, vmf->address, "edge_of_mapping");
 		return VM_FAULT_FALLBACK;	/* MTHP-5: counts nothing */
+	}
 	if (unlikely(anon_vma_prepare(vma)))
 		return VM_FAULT_OOM;
+	khugepaged_enter_vma(vma, vma->vm_flags);
 	if (!(vmf->flags & FAULT_FLAG_WRITE) && thp_use_zero_page())
 		return do_huge_zero_page(vmf);
 	folio = vma_alloc_anon_folio_pmd(vma, vmf->address);
@@ -161,7 +168,7 @@ vm_fault_t do_huge_pmd_anonymous_page(struct vm_fault *vmf)
 		return ret;
 	}
 	pgtable_trans_huge_deposit(mm, vmf->pmd, table);
-	map_anon_folio_pmd(folio, vmf);
+	map_faulted_folio_pmd(folio, vmf);
 	spin_unlock(vmf->ptl);
 	return 0;
 }
@@ -196,7 +203,7 @@ static vm_fault_t do_huge_zero_wp_pmd(struct vm_fault *vmf)
 	/* COW-14: no CPU may read zeroes once one can write. */
 	pmdp_huge_get_and_clear(vmf->pmd);
 	flush_tlb_range(vmf->vma, haddr, haddr + PMD_SIZE);
-	map_anon_folio_pmd(folio, vmf);
+	map_faulted_folio_pmd(folio, vmf);
 	spin_unlock(vmf->ptl);
 	return 0;
 }
@@ -284,6 +291,7 @@ vm_fault_t do_huge_pmd_wp_page(struct vm_fault *vmf)
 	if (reuse)
 		return reuse_huge_pmd(vmf);
 	spin_unlock(vmf->ptl);
+	note_fault_refusal(vma->vm_mm, vmf->address, "shared");
 split:
 	split_huge_pmd(vma, vmf->pmd, vmf->address);
 	return VM_FAULT_FALLBACK;

@@ -67,6 +67,13 @@ vm_fault_t do_huge_pmd_wp_page(struct vm_fault *vmf);
 /* The access is allowed: set A (and D). */
 void huge_pmd_set_accessed(struct vm_fault *vmf);
 
+/*
+ * FOLIO, new and filled, is mapped at HADDR, dirty, writable if VMA is, and queued as SPLIT-9 (b) says. Consumes the
+ * reference. RSS and events are the caller's.
+ * => PMD lock held, PMD none and flushed, its table deposited
+ */
+void map_anon_folio_pmd(struct folio *folio, pmd_t *pmd, struct vm_area_struct *vma, unsigned long haddr);
+
 /* ---- The other calls. Each takes the PMD lock itself. ---- */
 
 /*

@@ -231,6 +231,21 @@ bool folio_isolate_lru(struct folio *f)
 	return true;
 }
 
+unsigned int folios_isolate_lru(struct folio *const *folios, unsigned int n)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&lru_lock, flags);
+	for (i = 0; i < n && folio_test_clear_lru(folios[i]); i++) {
+		list_del(&folios[i]->lru);
+		lru_account(folios[i], folio_lru_list(folios[i]), -1);
+		mod_node_page_state(isolated_stat(folios[i]), (long)folio_nr_pages(folios[i]));
+	}
+	spin_unlock_irqrestore(&lru_lock, flags);
+	return i;
+}
+
 void folio_forget_isolated(struct folio *f)
 {
 	mod_node_page_state(isolated_stat(f), -(long)folio_nr_pages(f));

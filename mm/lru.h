@@ -36,6 +36,11 @@ void folio_mark_lazyfree(struct folio *f);
  */
 bool folio_isolate_lru(struct folio *f);
 void folio_putback_lru(struct folio *f);
+/*
+ * The same for N FOLIOS under one lock, no reference given or taken: how many; the first that is on no list ends it.
+ * What is freed or put back afterwards is the caller's, who has references.
+ */
+unsigned int folios_isolate_lru(struct folio *const *folios, unsigned int n);
 /* Or never: it moved, or only the caller's reference is left. */
 void folio_forget_isolated(struct folio *f);
 /*

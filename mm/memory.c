@@ -37,6 +37,7 @@
 #include "mm/trace_mm.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"
+#include "mm/why_not_huge.h"
 
 /* ---- Page protection ---- */
 
@@ -319,8 +320,10 @@ static vm_fault_t create_huge_pmd(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 
 	if (!vma_is_anonymous(vma) || (vma->vm_flags & VM_PAGE_TRACKING) ||
-	    !thp_vma_allowable_orders(vma, vma->vm_flags, TVA_PAGEFAULT, BIT(HPAGE_PMD_ORDER)))
+	    !thp_vma_allowable_orders(vma, vma->vm_flags, TVA_PAGEFAULT, BIT(HPAGE_PMD_ORDER))) {
+		note_fault_policy(vma, vmf->address);
 		return VM_FAULT_FALLBACK;
+	}
 	return do_huge_pmd_anonymous_page(vmf);
 }
 

@@ -17,6 +17,7 @@
  */
 #include "mm/migrate.h"
 #include "arch-x86_64/tlbflush.h"
+#include "kernel/trace/pause.h"
 #include "mm/huge_memory.h"
 #include "mm/mlock.h"
 #include "mm/swap.h"
@@ -126,6 +127,7 @@ static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long
 	struct page_vma_mapped_walk pvmw = { .folio = f, .vma = vma, .address = addr };
 	const unsigned int *flags = arg;
 
+	pause_point("migrate_walk");
 	while (page_vma_mapped_walk(&pvmw)) {
 		if (!pvmw.pte && !(*flags & TTU_SPLIT_HUGE_PMD)) {
 			if (!unmap_pmd(&pvmw)) {

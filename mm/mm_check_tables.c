@@ -9,6 +9,7 @@
  * Checked here: what needs the entry itself (COW-1 writable means exclusive, RMAP-1), and the mm's own counters.
  */
 #include "kernel/fs/pipe.h"
+#include "mm/collapse.h"
 #include "mm/huge_memory.h"
 #include "mm/mm_check.h"
 #include "mm/rmap.h"
@@ -242,6 +243,8 @@ static void walk_pmds(struct mm_tally *t, unsigned long addr, const pmd_t *table
 	for (int i = 0; i < PTRS_PER_TABLE; i++, addr += PMD_SIZE) {
 		pmd_t pmd = pmdp_get(table + i);
 
+		if (pmd_none(pmd))
+			pmd = collapse_detached_pmd(t->mm, addr);
 		if (is_pmd_migration_entry(pmd)) {
 			tally_migration_entry(t, pmd_to_swp_entry(pmd), HPAGE_PMD_NR);
 			huge++;
