@@ -16,6 +16,7 @@
 #include "mm/rmap.h"
 #include "mm/trace_huge.h"
 #include "mm/vmstat.h"
+#include "mm/why_not_huge.h"
 
 #define WORD(e, t) [e] = t,
 static const char *const words[NR_SCAN_RESULTS] = { SCAN_RESULT_LIST(WORD) };
@@ -199,6 +200,7 @@ enum scan_result collapse_scan_pmd(struct mm_struct *mm, struct vm_area_struct *
 		r = collapse_huge_page(mm, start, &tally, cc);
 	}
 out:
+	note_scan_result(mm, start, r, cc->refused_addr);
 	trace_mm_khugepaged_scan_pmd(mm, tally_pfn(&tally), (int)tally.referenced, (int)tally.none_or_zero, (int)r,
 				     (int)tally.unmapped);
 	return r;

@@ -31,7 +31,6 @@
 #include "kernel/trace/pause.h"
 #include "mm/internal.h"
 #include "mm/lru.h"
-#include "mm/why_not_huge.h"
 
 /* The mms to scan and the cursor. A leaf (LOCK-1). */
 static DEFINE_SPINLOCK(khugepaged_mm_lock);
@@ -146,7 +145,6 @@ static bool khugepaged_scan_vma(struct vm_area_struct *vma, unsigned int limit, 
 			return true;
 		pause_point("khugepaged_scan");
 		*result = collapse_scan_pmd(mm, vma, addr, lock_dropped, cc);
-		note_scan_result(mm, addr, *result, cc->refused_addr);
 		cursor.address = addr + PMD_SIZE;
 		if (*result == SCAN_SUCCEED)
 			WRITE_ONCE(khugepaged_pages_collapsed, khugepaged_pages_collapsed + 1);
@@ -226,29 +224,28 @@ static void khugepaged_advance(struct mm_struct *mm, bool finished)
 
 /* ---- Sleeping ---- */
 
-/* Wait until *MILLISECS have passed, the setting changes, or the daemon is to end. */
+static bool khugepaged_has_work(void)
+{
+	return !list_empty(&mm_head) && hugepage_pmd_enabled();
+}
+
+/* Wait until *MILLISECS have passed, a sleep time changes, or the daemon is to end. */
 static void khugepaged_sleep(const unsigned int *millisecs)
 {
-	unsigned int ms;
+	unsigned int ms = READ_ONCE(*millisecs);
 
-	/* First the flag, then the value: a change in between is not missed. */
-	WRITE_ONCE(sleep_cancelled, false);
-	smp_mb();
-	ms = READ_ONCE(*millisecs);
 	if (ms)
 		wait_event_interruptible_timeout(khugepaged_wait, READ_ONCE(sleep_cancelled) || kthread_should_stop(),
 						 (s64)ms * NSEC_PER_MSEC);
+	WRITE_ONCE(sleep_cancelled, false);
 }
 
 void khugepaged_wake(void)
 {
-	WRITE_ONCE(sleep_cancelled, true);
+	/* Without work it does not sleep for a time. The next sleep that begins then is not the one that is cancelled. */
+	if (khugepaged_has_work())
+		WRITE_ONCE(sleep_cancelled, true);
 	wake_up_all(&khugepaged_wait);
-}
-
-static bool khugepaged_has_work(void)
-{
-	return !list_empty(&mm_head) && hugepage_pmd_enabled();
 }
 
 /* ---- The daemon ---- */
