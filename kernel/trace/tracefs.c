@@ -234,6 +234,9 @@ static int pipe_wait_text(struct trace_pipe *p, struct file *f, size_t want)
 		pipe_fill(p, want);
 		if (p->text.count || at_end(p))
 			break;
+		/* The writer was faster and has replaced all that there was when we began. */
+		if (ring_buffer_any(cpus))
+			continue;
 		if (f->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		err = wait_event_interruptible(pipe_wait, pipe_ready(cpus) || at_end(p));
