@@ -82,8 +82,12 @@ void khugepaged_enter_vma(struct vm_area_struct *vma, vm_flags_t vm_flags);
 void khugepaged_fork(struct mm_struct *mm, struct mm_struct *oldmm);
 /* MM has no users left; before its page tables go (KHP-8). => mmap lock not held; may sleep */
 void khugepaged_exit(struct mm_struct *mm);
-/* A setting changed: start or stop the daemon (ABI-9), or wake it (ABI-8). */
-void khugepaged_start_stop(void);
+/*
+ * The policy for 2 MiB may have changed: start or stop the daemon (ABI-9), and set the watermarks (RCL-8).
+ * 0 or -ENOMEM: it could not be started. => may sleep
+ */
+int khugepaged_start_stop(void);
+/* A sleep time changed: the daemon does not sleep for the old one any more (ABI-8). */
 void khugepaged_wake(void);
 
 #endif

@@ -5,6 +5,7 @@
  *	act on the pages        DONTNEED, REMOVE, POPULATE_READ/WRITE      mmap lock for reading
  *	change the VMA          DONTFORK, WIPEONFORK, HUGEPAGE, ...        mmap lock for writing
  *	hints about reclaim     FREE, COLD, PAGEOUT; WILLNEED: read in     mmap lock for reading
+ *	huge pages, now         COLLAPSE (madvise_collapse.c)              the same, dropped and taken again
  *
  * Holes in the range: the mapped parts are done all the same, then ENOMEM. Linux: mm/madvise.c.
  */
@@ -16,6 +17,7 @@
 #include "kernel/task/syscall.h"
 #include "kernel/trace/pause.h"
 #include "mm/huge_memory.h"
+#include "mm/khugepaged.h"
 #include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
@@ -39,7 +41,7 @@ static bool behavior_valid(int b)
 	switch (b) {
 	case MADV_NORMAL ... MADV_DONTNEED:
 	case MADV_FREE ... MADV_DOFORK:
-	case MADV_HUGEPAGE ... MADV_DONTNEED_LOCKED:
+	case MADV_HUGEPAGE ... MADV_COLLAPSE:
 		return true;
 	default:
 		return false;
@@ -56,6 +58,7 @@ static bool needs_write_lock(int b)
 	case MADV_COLD:
 	case MADV_PAGEOUT:
 	case MADV_FREE:
+	case MADV_COLLAPSE:
 		return false;
 	default:
 		return true;
@@ -405,6 +408,8 @@ static int madvise_remove(struct vm_area_struct *vma, unsigned long start, unsig
 
 static int madvise_vma(struct vm_area_struct *vma, unsigned long start, unsigned long end, int b)
 {
+	bool dropped;		/* whoever calls looks VMAs up by address in any case */
+
 	switch (b) {
 	case MADV_WILLNEED:
 		madvise_willneed(vma, start, end);
@@ -421,6 +426,8 @@ static int madvise_vma(struct vm_area_struct *vma, unsigned long start, unsigned
 		return madvise_lru(vma, start, end, b);
 	case MADV_REMOVE:
 		return madvise_remove(vma, start, end);
+	case MADV_COLLAPSE:
+		return madvise_collapse(vma, start, end, &dropped);
 	default:
 		return madvise_vma_flags(vma, start, end, b);
 	}
@@ -434,7 +441,7 @@ static int madvise_range(struct mm_struct *mm, unsigned long start, unsigned lon
 	int hole = 0, err;
 
 	while (start < end) {
-		/* By address each time: the VMA may have been merged, and REMOVE drops the lock. */
+		/* By address each time: the VMA may have been merged, and REMOVE and COLLAPSE drop the lock. */
 		struct vm_area_struct *vma = find_vma(mm, start);
 		unsigned long stop;
 

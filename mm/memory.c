@@ -37,6 +37,7 @@
 #include "mm/trace_mm.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"
+#include "mm/why_not_huge.h"
 
 /* ---- Page protection ---- */
 
@@ -319,8 +320,10 @@ static vm_fault_t create_huge_pmd(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 
 	if (!vma_is_anonymous(vma) || (vma->vm_flags & VM_PAGE_TRACKING) ||
-	    !thp_vma_allowable_orders(vma, vma->vm_flags, TVA_PAGEFAULT, BIT(HPAGE_PMD_ORDER)))
+	    !thp_vma_allowable_orders(vma, vma->vm_flags, TVA_PAGEFAULT, BIT(HPAGE_PMD_ORDER))) {
+		note_fault_policy(vma, vmf->address);
 		return VM_FAULT_FALLBACK;
+	}
 	return do_huge_pmd_anonymous_page(vmf);
 }
 
@@ -353,6 +356,8 @@ static vm_fault_t __handle_mm_fault(struct vm_area_struct *vma, unsigned long ad
 		ret = create_huge_pmd(&vmf);
 	else if (unlikely(pmd_trans_huge(vmf.orig_pmd)))
 		ret = handle_huge_pmd(&vmf);
+	else if (unlikely(is_pmd_migration_entry(vmf.orig_pmd)))
+		ret = pmd_migration_entry_wait(vmf.pmd);
 	return ret & VM_FAULT_FALLBACK ? handle_pte_fault(&vmf) : ret;
 }
 

@@ -15,7 +15,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/sched/sched.h"
 #include "kernel/trace/pause.h"
-#include "mm/huge_memory.h"
+#include "mm/khugepaged.h"
 #include "mm/lru.h"
 #include "mm/mmu_gather.h"
 #include "mm/rmap.h"
@@ -37,6 +37,7 @@ LIST_HEAD(mm_list);
 DEFINE_SPINLOCK(mm_list_lock);
 
 static struct kmem_cache *mm_cache;
+static atomic_long_t last_serial;
 
 static int __mm_init(void)
 {
@@ -53,6 +54,7 @@ struct mm_struct *mm_alloc(void)
 
 	if (!mm)
 		return NULL;
+	mm->serial = (u64)atomic_long_inc_return(&last_serial);
 	mm->mm_id = mm_id_alloc();
 	if (!mm->mm_id)
 		goto out_mm;
@@ -67,6 +69,7 @@ struct mm_struct *mm_alloc(void)
 	mm->mm_rb = RB_ROOT;
 	mm->task_size = TASK_SIZE_MAX;
 	mm->mmap_base = TASK_SIZE_MAX - (128UL << 20);	/* until exec knows the stack limit */
+	INIT_LIST_HEAD(&mm->khugepaged_node);
 	spin_lock(&mm_list_lock);
 	list_add_tail(&mm->mmlist, &mm_list);
 	spin_unlock(&mm_list_lock);
@@ -153,6 +156,8 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *old)
 		if (err)
 			break;
 	}
+	if (!err)
+		khugepaged_fork(mm, old);
 	mmap_write_unlock(mm);
 	/* COW-25: no CPU may keep a writable translation of what is shared now. */
 	flush_tlb_mm(old);
@@ -210,6 +215,7 @@ void mmput(struct mm_struct *mm)
 	might_sleep();
 	if (!atomic_dec_and_test(&mm->mm_users))
 		return;
+	khugepaged_exit(mm);
 	exit_mmap(mm);
 	mm_put_huge_zero_folio(mm);
 	set_mm_exe_file(mm, NULL);

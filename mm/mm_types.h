@@ -152,10 +152,12 @@ struct mm_struct {
 	unsigned long def_flags;	/* m: mlockall(MCL_FUTURE) */
 	unsigned long flags;		/* a: MMF_* */
 	u32 mm_id;			/* c: owner id (MMID-2) */
+	u64 serial;			/* c: as mm_id, but never given again (mm/why_not_huge.c) */
 	atomic_t has_pinned;		/* PIN-4 */
 	struct file *exe_file;		/* m: /proc/PID/exe; see get_mm_exe_file */
 	struct task_struct *owner;	/* some task of the process; for the OOM killer */
 	struct list_head mmlist;	/* all user mms (mm_list_lock): check, swapoff, lists */
+	struct list_head khugepaged_node;	/* khugepaged's list (khugepaged_mm_lock), if MMF_VM_HUGEPAGE */
 	int oom_score_adj;
 	atomic_t tlb_flush_pending;	/* a: zaps that have not flushed yet (mmu_gather.c) */
 	/* RCL-17 (try_to_unmap.c): how often reclaim cleared PTEs here and put the flush off; how far others flushed. */
@@ -167,6 +169,7 @@ struct mm_struct {
 #define MMF_OOM_REAPED	3	/* pages were taken away: later faults are SIGBUS (RCL-33) */
 #define MMF_DISABLE_THP_EXCEPT_ADVISED 4	/* prctl: only where MADV_HUGEPAGE or MADV_COLLAPSE asks for them */
 #define MMF_HUGE_ZERO	5	/* counts as a user of the huge zero page (huge_zero.c) */
+#define MMF_VM_HUGEPAGE	6	/* registered with khugepaged (KHP-1) */
 #define MMF_INHERITED	(BIT(MMF_DISABLE_THP) | BIT(MMF_DISABLE_THP_EXCEPT_ADVISED))	/* by fork and exec */
 
 extern struct mm_struct init_mm;	/* kernel's own: init_top_pgt, no VMAs */

@@ -248,6 +248,11 @@ void migration_entry_wait_on_locked(struct folio *f, spinlock_t *ptl);
  */
 void folio_lock_transfer(struct folio *from, struct folio *to);
 void folio_unlock_piece(struct folio *f);
+/*
+ * For the many folios that a collapse holds at once, without waiting for any: lockdep, which keeps a short list for each
+ * task, is not told of them. Unlock with folio_unlock_piece.
+ */
+static inline bool folio_trylock_untold(struct folio *f) { return !folio_test_set_locked(f); }
 /* The caller's lock of F will be dropped by whoever ends the read: folio_end_read, any context. */
 void folio_lock_handoff(struct folio *f);
 void folio_end_read(struct folio *f, bool success);

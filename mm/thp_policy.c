@@ -14,6 +14,7 @@
 #include "arch-x86_64/smp.h"
 #include "kernel/init.h"
 #include "kernel/lib/string.h"
+#include "mm/khugepaged.h"
 #include "mm/slab.h"
 
 /* MTHP-3 */
@@ -83,21 +84,19 @@ unsigned long thp_vma_suitable_orders(struct vm_area_struct *vma, unsigned long 
 
 gfp_t vma_thp_gfp_mask(struct vm_area_struct *vma)
 {
-	const gfp_t light = (GFP_HIGHUSER_MOVABLE | __GFP_COMP | __GFP_NOMEMALLOC | __GFP_NOWARN) &
-			    ~(__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM);
 	bool advised = vma->vm_flags & VM_HUGEPAGE;
 
 	switch (READ_ONCE(thp_defrag)) {
 	case THP_DEFRAG_ALWAYS:
-		return light | __GFP_DIRECT_RECLAIM | (advised ? 0 : __GFP_NORETRY);
+		return GFP_TRANSHUGE | (advised ? 0 : __GFP_NORETRY);
 	case THP_DEFRAG_DEFER:
-		return light | __GFP_KSWAPD_RECLAIM;
+		return GFP_TRANSHUGE_LIGHT | __GFP_KSWAPD_RECLAIM;
 	case THP_DEFRAG_DEFER_MADVISE:
-		return light | (advised ? __GFP_DIRECT_RECLAIM : __GFP_KSWAPD_RECLAIM);
+		return GFP_TRANSHUGE_LIGHT | (advised ? __GFP_DIRECT_RECLAIM : __GFP_KSWAPD_RECLAIM);
 	case THP_DEFRAG_MADVISE:
-		return light | (advised ? __GFP_DIRECT_RECLAIM : 0);
+		return GFP_TRANSHUGE_LIGHT | (advised ? __GFP_DIRECT_RECLAIM : 0);
 	default:
-		return light;
+		return GFP_TRANSHUGE_LIGHT;
 	}
 }
 
@@ -108,6 +107,8 @@ int hugepage_madvise(struct vm_area_struct *vma, vm_flags_t *vm_flags, int advic
 	switch (advice) {
 	case MADV_HUGEPAGE:
 		*vm_flags = (*vm_flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+		/* A fault that would register it may be long in coming. */
+		khugepaged_enter_vma(vma, *vm_flags);
 		return 0;
 	case MADV_NOHUGEPAGE:
 		*vm_flags = (*vm_flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;

@@ -18,7 +18,7 @@
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
 #include "kernel/lib/string.h"
-#include "mm/internal.h"
+#include "mm/khugepaged.h"
 #include "mm/thp_policy.h"
 
 /* ---- Words in a list ---- */
@@ -66,13 +66,13 @@ static int enabled_show(struct seq_file *m, void *data)
 
 static ssize_t enabled_write(struct file *f, char *buf, size_t len, void *data, struct task_struct *task)
 {
-	int i = parse_word(buf, enabled_words);
+	int i = parse_word(buf, enabled_words), err;
 
 	if (i < 0)
 		return i;
 	WRITE_ONCE(thp_knobs.global, enabled_modes[i]);
-	set_recommended_min_free_kbytes();
-	return len;
+	err = khugepaged_start_stop();
+	return err ? err : (ssize_t)len;
 }
 
 /* DATA is the order. */
@@ -89,15 +89,15 @@ static int size_enabled_show(struct seq_file *m, void *data)
 
 static ssize_t size_enabled_write(struct file *f, char *buf, size_t len, void *data, struct task_struct *task)
 {
-	int i = parse_word(buf, size_words);
+	int i = parse_word(buf, size_words), err;
 
 	if (i < 0)
 		return i;
 	spin_lock(&thp_knobs_lock);
 	thp_set_order_mode(&thp_knobs, (unsigned long)data, size_modes[i]);
 	spin_unlock(&thp_knobs_lock);
-	set_recommended_min_free_kbytes();
-	return len;
+	err = khugepaged_start_stop();
+	return err ? err : (ssize_t)len;
 }
 
 static const char *const defrag_words[] = {
@@ -202,13 +202,14 @@ static const struct pseudo_ops pmd_size_ops = { .show = pmd_size_show };
 static const struct number_knob {
 	const char *name;
 	unsigned int *value, min, max;
+	void (*changed)(void);	/* NULL: nobody needs to know */
 } khugepaged_numbers[] = {
-	{ "pages_to_scan", &khugepaged_pages_to_scan, 1, ~0u },
-	{ "scan_sleep_millisecs", &khugepaged_scan_sleep_millisecs, 0, ~0u },
-	{ "alloc_sleep_millisecs", &khugepaged_alloc_sleep_millisecs, 0, ~0u },
-	{ "max_ptes_none", &khugepaged_max_ptes_none, 0, HPAGE_PMD_NR - 1 },
-	{ "max_ptes_swap", &khugepaged_max_ptes_swap, 0, HPAGE_PMD_NR - 1 },
-	{ "max_ptes_shared", &khugepaged_max_ptes_shared, 0, HPAGE_PMD_NR - 1 },
+	{ "pages_to_scan", &khugepaged_pages_to_scan, 1, ~0u, NULL },
+	{ "scan_sleep_millisecs", &khugepaged_scan_sleep_millisecs, 0, ~0u, khugepaged_wake },
+	{ "alloc_sleep_millisecs", &khugepaged_alloc_sleep_millisecs, 0, ~0u, khugepaged_wake },
+	{ "max_ptes_none", &khugepaged_max_ptes_none, 0, HPAGE_PMD_NR - 1, NULL },
+	{ "max_ptes_swap", &khugepaged_max_ptes_swap, 0, HPAGE_PMD_NR - 1, NULL },
+	{ "max_ptes_shared", &khugepaged_max_ptes_shared, 0, HPAGE_PMD_NR - 1, NULL },
 };
 
 static int number_show(struct seq_file *m, void *data)
@@ -227,6 +228,8 @@ static ssize_t number_write(struct file *f, char *buf, size_t len, void *data, s
 	if (kstrtouint(buf, 10, &v) || v < k->min || v > k->max)
 		return -EINVAL;
 	WRITE_ONCE(*k->value, v);
+	if (k->changed)
+		k->changed();
 	return len;
 }
 

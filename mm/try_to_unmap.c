@@ -35,8 +35,7 @@
 
 /* ---- Flushes that are owed ---- */
 
-/* PTEs of MM that a CPU may have were cleared. => ptl held */
-static void owe_flush(struct mm_struct *mm, bool dirty)
+void owe_flush(struct mm_struct *mm, bool dirty)
 {
 	smp_mb();		/* the clearing before the reading of the mask: see tlb.c */
 	current->tlb_ubc.cpus |= READ_ONCE(mm->cpu_bitmap);
@@ -232,6 +231,7 @@ static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long
 	struct unmap *u = arg;
 	bool all;
 
+	pause_point("unmap_walk");
 	if ((vma->vm_flags & VM_LOCKED) && !(u->flags & TTU_IGNORE_MLOCK))
 		return true;		/* MLK-8: these stay, others may go */
 	u->pvmw = (struct page_vma_mapped_walk){ .folio = f, .vma = vma, .address = addr };

@@ -21,7 +21,7 @@
 #include "kernel/init.h"
 #include "kernel/lib/err.h"
 #include "kernel/sched/sched.h"
-#include "mm/huge_memory.h"
+#include "mm/khugepaged.h"
 #include "mm/rmap.h"
 #include "mm/slab.h"
 
@@ -581,6 +581,13 @@ static void grow_down(struct vm_area_struct *vma, unsigned long start, struct vm
 	remove_vma(lower);
 }
 
+/* VMA has swallowed a neighbour or part of one: it may have become large enough for huge pages (KHP-1). */
+static struct vm_area_struct *merged(struct vm_area_struct *vma)
+{
+	khugepaged_enter_vma(vma, vma->vm_flags);
+	return vma;
+}
+
 struct vm_area_struct *vma_merge_new(struct mm_struct *mm, unsigned long start, unsigned long end,
 				     vm_flags_t flags, struct vm_area_struct *from, struct file *file,
 				     const struct vm_operations_struct *ops, pgoff_t pgoff)
@@ -593,15 +600,15 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, unsigned long start, 
 	if (after && before && anon_vmas_merge(prev->anon_vma, prev, next->anon_vma, next) &&
 	    !dup_anon_vma(prev, next) && !dup_anon_vma(prev, from)) {
 		grow_up(prev, next->vm_end, next, NULL);
-		return prev;
+		return merged(prev);
 	}
 	if (after && !dup_anon_vma(prev, from)) {
 		grow_up(prev, end, NULL, NULL);
-		return prev;
+		return merged(prev);
 	}
 	if (before && !dup_anon_vma(next, from)) {
 		grow_down(next, start, NULL);
-		return next;
+		return merged(next);
 	}
 	return NULL;
 }
@@ -660,7 +667,7 @@ struct vm_area_struct *vma_modify_flags(struct vm_area_struct *vma, unsigned lon
 	};
 	struct vm_area_struct *prev = start == vma->vm_start ? vma_prev(vma) : NULL;
 	struct vm_area_struct *next = end == vma->vm_end ? vma_next(vma) : NULL;
-	struct vm_area_struct *merged = NULL;
+	struct vm_area_struct *wider = NULL;
 	bool closes = vma->vm_ops && vma->vm_ops->close;
 
 	if (flags == vma->vm_flags)
@@ -670,11 +677,11 @@ struct vm_area_struct *vma_modify_flags(struct vm_area_struct *vma, unsigned lon
 	if (closes || !can_merge_before(&l, next))
 		next = NULL;
 	if (start == vma->vm_start && end == vma->vm_end)
-		merged = merge_whole(vma, prev, next);
+		wider = merge_whole(vma, prev, next);
 	else if (prev || next)
-		merged = merge_part(vma, prev ? prev : next, start, end);
-	if (merged)
-		return merged;
+		wider = merge_part(vma, prev ? prev : next, start, end);
+	if (wider)
+		return merged(wider);
 
 	if (start > vma->vm_start) {
 		if (split_vma(vma, start))

@@ -102,6 +102,7 @@ struct task_struct {
 	int preempt_count_saved;	/* preempt_count while not running: always 1 */
 	unsigned int flags;		/* o: PF_* */
 	struct { unsigned long cpus; bool dirty; } tlb_ubc;	/* own: TLB flushes it owes (mm/try_to_unmap.c) */
+	struct { const char *why; unsigned long pfn; } compact_refusal;	/* o: see mm/why_not_huge.h */
 	bool mid_kernel;		/* o: last switched away in the middle of kernel code: preempted there, or asleep */
 	unsigned long ti_flags;		/* a: TIF_* */
 	void *stack;			/* c: lowest address of the kernel stack */

@@ -38,7 +38,8 @@ static char task_state_char(struct task_struct *t)
 		return 'X';
 	if (t->exit_state & EXIT_ZOMBIE)
 		return 'Z';
-	if (s == TASK_RUNNING)
+	/* One that has announced its sleep may still find that it need not, and may be preempted meanwhile. */
+	if (s == TASK_RUNNING || READ_ONCE(t->on_rq))
 		return 'R';
 	if (s & TASK_STOPPED)
 		return 'T';

@@ -15,6 +15,9 @@
  * A case that takes longer than its limit (300 s, TEST_LIMIT) is killed with its process group and has failed. The
  * kernel's own check of its memory, where there is one, is the last case of each program.
  *
+ * While a program runs, khugepaged sleeps: what it would collapse depends on time. A program about khugepaged defines
+ * KTAP_KHUGEPAGED_IS_OURS before it includes this file, and sets its pace itself.
+ *
  * Environment: SEED (ktap_random), CASE (run this case only), SCALE (percent of the heavy loops, ktap_scale),
  * KTAP_QUICK. The same program runs on Linux: what Linux says there is right.
  */
@@ -355,6 +358,22 @@ static int ktap_check_memory(int number)
 	return !ok;
 }
 
+/* The sleep between khugepaged's passes becomes MILLISECONDS. What it was, for the next call; "": leave it alone. */
+#define KTAP_SCAN_SLEEP "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
+static void ktap_scan_sleep(char milliseconds[32])
+{
+#ifndef KTAP_KHUGEPAGED_IS_OURS
+	char *old = milliseconds[0] ? ktap_read(KTAP_SCAN_SLEEP) : NULL, now[32] = "";
+	if (old) {
+		snprintf(now, sizeof(now), "%.*s", (int)strcspn(old, "\n"), old);
+		ktap_write(KTAP_SCAN_SLEEP, milliseconds);
+	}
+	strcpy(milliseconds, now);
+#else
+	(void)milliseconds;
+#endif
+}
+
 static int ktap_help(int argc, char **argv)
 {
 	for (const struct ktap_helper *const *h = __start_ktap_helpers; h < __stop_ktap_helpers; h++)
@@ -368,6 +387,7 @@ int main(int argc, char **argv)
 	const char *only = getenv("CASE");
 	bool quick = getenv("KTAP_QUICK") != NULL;
 	int number = 0, failures = 0;
+	char scan_sleep[32] = "4000000000";
 
 	if (argc > 1 && !strncmp(argv[1], "helper:", 7))
 		return ktap_help(argc, argv);
@@ -379,11 +399,13 @@ int main(int argc, char **argv)
 		number += KTAP_WANTED(*c);
 	ktap_line("1..%d", number + ktap_can_check());
 	number = 0;
+	ktap_scan_sleep(scan_sleep);
 	for (const struct ktap_case *const *c = __start_ktap_cases; c < __stop_ktap_cases; c++)
 		if (KTAP_WANTED(*c))
 			failures += ktap_run_case(*c, ++number);
 	if (ktap_can_check())
 		failures += ktap_check_memory(++number);
+	ktap_scan_sleep(scan_sleep);
 	return failures ? 1 : 0;
 }
 

@@ -578,14 +578,12 @@ static void sequences(uint64_t first, long n)
 	sigaction(SIGSEGV, &sa, NULL);
 	sigaction(SIGBUS, &sa, NULL);
 	gup_fd = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
-	ktap_write(THP "khugepaged/scan_sleep_millisecs", "4000000000");	/* what it collapses depends on time */
 	for (uint64_t seed = first; seed < first + n; seed++) {
 		sequence(seed);
 		ktap_line("# digest %llu %016llx", (unsigned long long)seed, (unsigned long long)digest);
 		if (ktap_failed)
 			break;
 	}
-	ktap_write(THP "khugepaged/scan_sleep_millisecs", "10000");
 	close(gup_fd);
 	gup_fd = -1;
 	policy("", "always");

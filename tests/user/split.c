@@ -190,11 +190,9 @@ TEST(around_one_page)
 	EXPECT_EQ(frames_changed(p, HUGE, before), 0);
 }
 
-#define SCAN_SLEEP "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
 TEST(one_splits_all)
 {
 	need_split_file();
-	ktap_write(SCAN_SLEEP, "4000000000");	/* khugepaged must not put the pieces together again meanwhile */
 	char *p = large_area(4 * HUGE, HUGE_ORDER), *q = NULL;
 	long split = vmstat("thp_split_page");
 	if (have_size_stats())
@@ -207,7 +205,6 @@ TEST(one_splits_all)
 		EXPECT_TRUE(all_of_order(q, HUGE, 0));
 		EXPECT_EQ(wrong_pages(q, HUGE, 0), 0);
 	}
-	ktap_write(SCAN_SLEEP, "10000");
 }
 
 /* ---- References ---- */

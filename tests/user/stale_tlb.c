@@ -188,6 +188,35 @@ TEST(pmd_split_under_a_writer)
 	}
 }
 
+/* The pages move to a huge folio under the writer's hands: it goes on there, and fork stops it again. */
+TEST_KINDS(collapse_under_a_writer)
+{
+	for (int i = 0; i < ktap_scale(10); i++) {
+		char *p = large_area(HUGE, k->order);
+		if (k->split)
+			split_pmds(p, HUGE);
+		OK(madvise(p, HUGE, MADV_HUGEPAGE));
+		pthread_t t = start_writer(p + 5 * PAGE);
+		int error = -1;
+		for (int j = 0; j < 100 && error; j++)
+			error = madvise(p, HUGE, 25 /* MADV_COLLAPSE */) ? errno : 0;
+		if (error == EINVAL)
+			SKIP("no MADV_COLLAPSE");
+		EXPECT_EQ(error, 0);
+		EXPECT_EQ(huge_mapped(p), 2048);
+		writer_goes_on();
+		pid_t pid = ktap_fork();
+		if (!pid) {
+			EXPECT_TRUE(!changes(word));
+			_exit(ktap_failed);
+		}
+		EXPECT_CHILD(pid);
+		writer_goes_on();
+		stop_writer(t);
+		munmap(p, HUGE);
+	}
+}
+
 /* mremap: the old address faults, and what the writer stored before is at the new one, and stays so. */
 TEST_KINDS(mremap_stops_stores)
 {

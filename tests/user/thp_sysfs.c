@@ -3,6 +3,7 @@
  * T-SHR-8), what the policies allow (MTHP-2, ABI-14), prctl (ABI-23), the boot words (ABI-26), and the
  * names in /proc/vmstat (ABI-2).
  */
+#define KTAP_KHUGEPAGED_IS_OURS
 #include "tests/user/thp.h"
 #include <ctype.h>
 

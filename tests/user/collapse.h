@@ -1,0 +1,92 @@
+/*
+ * tests/user/collapse.h - what the tests of the collapse share: 2 MiB of small pages, MADV_COLLAPSE, and khugepaged's look at
+ * a range at once (Quire's control: on Linux these cases are skipped).
+ */
+#ifndef TESTS_USER_COLLAPSE_H
+#define TESTS_USER_COLLAPSE_H
+
+#include "tests/user/large.h"
+
+#define ADVISE_COLLAPSE	25		/* MADV_COLLAPSE */
+#define KHUGEPAGED	THP_DIR "khugepaged/"
+
+static inline bool is_huge(const void *p) { return huge_mapped(p) > 0; }
+/* A number under khugepaged/. SKIP where it may not be set. */
+static inline void set_limit(const char *name, long value)
+{
+	char path[120], text[20];
+	snprintf(path, sizeof(path), KHUGEPAGED "%s", name);
+	snprintf(text, sizeof(text), "%ld", value);
+	if (ktap_write(path, text))
+		SKIP("no such limit");
+}
+static inline void default_limits(void)
+{
+	set_limit("max_ptes_none", 511);
+	set_limit("max_ptes_swap", 64);
+	set_limit("max_ptes_shared", 256);
+}
+/*
+ * The daemon stays out of the way: the first case of a program says so, the last one takes it back. It is stopped while
+ * its pace changes, as that would wake it.
+ */
+static inline void khugepaged_sleep_time(long ms)
+{
+	char old[32];
+	if (!choose(THP_DIR "enabled", "never", old))
+		SKIP("no huge pages");
+	set_limit("scan_sleep_millisecs", ms);
+	EXPECT_EQ(ktap_write(THP_DIR "enabled", old), 0);
+}
+#define TEST_KHUGEPAGED_SLEEPS TEST(khugepaged_sleeps) { khugepaged_sleep_time(1000000000); default_limits(); }
+#define TEST_KHUGEPAGED_WAKES  TEST(khugepaged_wakes) { khugepaged_sleep_time(10000); default_limits(); }
+
+/* N bytes (whole 2 MiB) of filled 4 KiB pages that may become huge, and which nobody else works at. */
+static inline char *small_range(size_t n)
+{
+	char *p = large_area(n, 0);
+	if (madvise(p, n, MADV_HUGEPAGE))
+		SKIP("no huge pages");
+	return p;
+}
+/* 0 or the errno of MADV_COLLAPSE. SKIP where there is none. */
+static inline int collapse(void *p, size_t n)
+{
+	return madvise(p, n, ADVISE_COLLAPSE) ? errno : 0;
+}
+/* The same, again and again while somebody else may hold a page for a moment. */
+static inline int collapse_at_last(void *p, size_t n)
+{
+	int error;
+	for (int i = 0; (error = collapse(p, n)) == EAGAIN && i < 100; i++)
+		ktap_sleep_ms(1);
+	return error;
+}
+static inline void need_collapse(void)
+{
+	/* Linux before 6.1 does not know the advice. */
+	if (madvise(NULL, 0, ADVISE_COLLAPSE))
+		SKIP("no MADV_COLLAPSE");
+}
+static inline void need_force(void)
+{
+	if (!have_control("force"))
+		SKIP("needs Quire's controls");
+}
+/* What khugepaged would say of the 2 MiB at P of process PID (0: this one), now. */
+static inline const char *scan_of(pid_t pid, const void *p)
+{
+	static char word[60];
+	char *text, *line;
+	int error = control("force", "collapse %d 0x%lx 0x%lx", (int)pid, (unsigned long)p, (unsigned long)p + HUGE);
+	if (error)
+		return strerror(error);
+	text = ktap_read(QUIRE_DIR "force");
+	line = text ? strstr(text, "last: collapse") : NULL;
+	if (!line || sscanf(line, "%*[^\n]\n%*s %59s", word) != 1)
+		return "?";
+	return word;
+}
+#define scan(p) scan_of(0, p)
+
+#endif

@@ -1,0 +1,471 @@
+/*
+ * tests/user/khp_daemon.c - the daemon: whom it visits, in which order, how much at a time, and how it ends (KHP-1..8, ABI-8,
+ * ABI-9). What it says of one range is tested in collapse.c.
+ *
+ * Which mms are registered cannot be read anywhere: a range that a pass makes huge belongs to one that is.
+ */
+#include "tests/user/khugepaged.h"
+#include "tests/user/swaparea.h"
+
+/* ---- Registration (KHP-1) ---- */
+
+TEST(a_huge_fault_registers)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(HUGE);
+	one_pass();
+	EXPECT_TRUE(!is_huge(p));
+	get_registered();
+	one_pass();
+	EXPECT_TRUE(is_huge(p));
+	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
+}
+
+TEST(advice_registers_what_was_touched)
+{
+	khugepaged_rests();
+	char *touched = unregistered_range(HUGE), *untouched = reserve(HUGE);
+	OK(madvise(untouched, HUGE, MADV_HUGEPAGE));
+	one_pass();
+	EXPECT_TRUE(!is_huge(touched));
+	OK(madvise(touched, HUGE, MADV_HUGEPAGE));
+	one_pass();
+	EXPECT_TRUE(is_huge(touched));
+}
+
+TEST(advice_on_a_small_mapping_does_not_register)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(HUGE), *small = OK(mmap(NULL, HUGE - PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	*small = 1;
+	OK(madvise(small, HUGE - PAGE, MADV_HUGEPAGE));
+	one_pass();
+	EXPECT_TRUE(!is_huge(p));
+}
+
+TEST(a_merge_registers)
+{
+	khugepaged_rests();
+	char *p = reserve(HUGE), *half = p + HUGE / 2;
+	munmap(half, HUGE / 2);
+	fill_pages(p, HUGE / 2);		/* too small for a huge page */
+	one_pass();
+	EXPECT_TRUE(!is_huge(p));
+	OK(mmap(half, HUGE / 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	EXPECT_EQ(count_maps(p, HUGE), 1);
+	one_pass();
+	EXPECT_TRUE(is_huge(p));
+	EXPECT_EQ(wrong_pages(p, HUGE / 2, 0), 0);
+}
+
+/* mprotect makes two mappings one again. */
+TEST(a_merge_of_what_was_split_registers)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(HUGE);
+	OK(mprotect(p + HUGE / 2, HUGE / 2, PROT_READ));
+	EXPECT_EQ(count_maps(p, HUGE), 2);
+	one_pass();
+	EXPECT_TRUE(!is_huge(p));
+	OK(mprotect(p + HUGE / 2, HUGE / 2, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(count_maps(p, HUGE), 1);
+	one_pass();
+	EXPECT_TRUE(is_huge(p));
+	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
+}
+
+/* The child has some of the parent's small pages: not more than max_ptes_shared. */
+TEST(a_child_of_a_registered_process_is_registered)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(HUGE);
+	OK(madvise(p + 100 * PAGE, HUGE - 100 * PAGE, MADV_DONTNEED));
+	for (int registered = 0; registered < 2; registered++) {
+		if (registered)
+			get_registered();
+		int ready[2], go[2];
+		OK(pipe(ready));
+		OK(pipe(go));
+		pid_t pid = ktap_fork();
+		if (!pid) {
+			char c = 0;
+			EXPECT_EQ(wrong_pages(p, 100 * PAGE, 0), 0);	/* and they are referenced */
+			OK(write(ready[1], &c, 1));
+			OK(read(go[0], &c, 1));
+			EXPECT_EQ(is_huge(p), registered);
+			EXPECT_EQ(wrong_pages(p, 100 * PAGE, 0), 0);
+			ktap_exit();
+		}
+		char c;
+		OK(read(ready[0], &c, 1));
+		one_pass();
+		OK(write(go[1], &c, 1));
+		EXPECT_CHILD(pid);
+	}
+}
+
+/* ---- Order and pace (KHP-2, KHP-3, KHP-5, KHP-6) ---- */
+
+#define MANY 8
+
+/* A process with MANY small ranges, registered. It ends when it gets a byte through the pipe GO. */
+struct member { pid_t pid; char *p; int go; };
+static struct member new_member(void)
+{
+	struct member m;
+	int ready[2], go[2];
+	OK(pipe(ready));
+	OK(pipe(go));
+	char *p = reserve(MANY * HUGE);
+	m.pid = ktap_fork();
+	if (!m.pid) {
+		char c = 0;
+		close(go[1]);
+		policy("never");
+		fill_pages(p, MANY * HUGE);
+		policy("always");
+		get_registered();
+		OK(write(ready[1], &c, 1));
+		if (read(go[0], &c, 1)) {}
+		EXPECT_EQ(wrong_pages(p, MANY * HUGE, 0), 0);
+		ktap_exit();
+	}
+	char c;
+	ASSERT_EQ(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	close(go[0]);
+	m.go = go[1];
+	m.p = p;
+	return m;
+}
+static void end_member(struct member *m)
+{
+	char c = 0;
+	OK(write(m->go, &c, 1));
+	close(m->go);
+	EXPECT_CHILD(m->pid);
+}
+/* How many ranges of M's are huge. */
+static int huge_ranges(const struct member *m)
+{
+	char path[60];
+	long start = 0, end = 0, kb = 0;
+	snprintf(path, sizeof(path), "/proc/%d/smaps", m->pid);
+	for (char *line = ktap_read(path); line && *line; line = strchr(line, '\n') + 1) {
+		unsigned long a, b;
+		if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
+			start = a;
+			end = b;
+		} else if (start <= (long)m->p && end > (long)m->p && sscanf(line, "AnonHugePages: %ld", &kb) == 1) {
+			return (int)(kb / 2048);
+		}
+	}
+	return -1;
+}
+
+/* Who registered first is done first; each pass goes on where the last one ended. */
+TEST(mms_are_visited_in_turn)
+{
+	khugepaged_rests();
+	struct member a = new_member(), b = new_member();
+	knob("pages_to_scan", "1");
+	int passes = 0;
+	for (; passes < 2000 && huge_ranges(&b) < MANY; passes++) {
+		int done_a = huge_ranges(&a), done_b = huge_ranges(&b);
+		one_pass();
+		EXPECT_LE(huge_ranges(&a) - done_a + huge_ranges(&b) - done_b, 1);
+		if (huge_ranges(&b))
+			EXPECT_EQ(huge_ranges(&a), MANY);
+	}
+	EXPECT_EQ(huge_ranges(&b), MANY);
+	end_member(&a);
+	end_member(&b);
+}
+
+/* A visit is 1, a range of present pages 512: LIMIT units are NR ranges, but at the beginning and at the end. */
+static void pace(const char *limit, int nr)
+{
+	khugepaged_rests();
+	struct member m = new_member();
+	knob("pages_to_scan", limit);
+	int last = 0, steps = 0;
+	while (steps++ < 1000 && last < MANY) {
+		one_pass();
+		int now = huge_ranges(&m);
+		if (last && now < MANY)
+			EXPECT_EQ(now - last, nr);
+		last = now;
+	}
+	EXPECT_EQ(last, MANY);
+	end_member(&m);
+}
+TEST(one_range_takes_513_units)	{ pace("513", 1); }
+TEST(two_ranges_take_1026_units) { pace("1026", 2); }
+TEST(a_unit_more_begins_another) { pace("1027", 3); }
+
+/* A refusal at the first PTE is one unit: all these ranges are passed over at once (KHP-3). */
+TEST(a_refused_pte_is_one_unit)
+{
+	if (!ktap_is_quire())
+		SKIP("512 units in older kernels");
+	khugepaged_rests();
+	char *p = unregistered_range((MANY + 1) * HUGE);
+	for (int i = 0; i < MANY; i++)
+		OK(madvise(p + i * HUGE, PAGE, MADV_DONTNEED));
+	get_registered();
+	knob("max_ptes_none", "0");
+	knob("pages_to_scan", "600");
+	one_pass();
+	one_pass();
+	EXPECT_EQ(huge_mapped(p), 2048);
+	EXPECT_TRUE(in_blocks(p + MANY * HUGE, HUGE, HUGE_ORDER));
+}
+
+TEST(full_scans_counts_rounds)
+{
+	khugepaged_rests();
+	struct member m = new_member();
+	one_pass();
+	long before = knob_value("full_scans");
+	one_pass();
+	EXPECT_EQ(knob_value("full_scans") - before, 1);
+	end_member(&m);
+
+	/* From the middle: the rest, then once around, and no further although there are units left (KHP-6). */
+	m = new_member();
+	knob("pages_to_scan", "513");
+	while (huge_ranges(&m) < 2)
+		one_pass();
+	before = knob_value("full_scans");
+	knob("pages_to_scan", NO_LIMIT);
+	one_pass();
+	EXPECT_EQ(knob_value("full_scans") - before, 2);
+	EXPECT_EQ(huge_ranges(&m), MANY);
+	end_member(&m);
+}
+
+/* KHP-5: only whole aligned ranges inside the mapping. */
+TEST(only_whole_ranges_are_taken)
+{
+	khugepaged_rests();
+	char *p = reserve(4 * HUGE);
+	munmap(p, PAGE);
+	munmap(p + 4 * HUGE - PAGE, PAGE);
+	policy("never");
+	fill_pages(p + PAGE, 4 * HUGE - 2 * PAGE);
+	policy("always");
+	get_registered();
+	one_pass();
+	EXPECT_EQ(huge_mapped(p + PAGE), 4096);
+	EXPECT_TRUE(in_blocks(p + HUGE, 2 * HUGE, HUGE_ORDER));
+	EXPECT_EQ(wrong_pages(p + PAGE, 4 * HUGE - 2 * PAGE, 0), 0);
+}
+
+TEST(who_said_no_is_passed_over)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(2 * HUGE);
+	OK(madvise(p, HUGE, MADV_NOHUGEPAGE));
+	get_registered();
+	one_pass();
+	EXPECT_TRUE(!is_huge(p));
+	EXPECT_TRUE(is_huge(p + HUGE));
+}
+
+/* ---- Who is busy is left alone (KHP-4) ---- */
+
+/* The first process holds its mmap lock for writing, in the middle of MADV_COLLAPSE; the second is served all the same. */
+TEST(a_locked_mm_is_skipped)
+{
+	if (!have_control("pause"))
+		SKIP("needs Quire's controls");
+	khugepaged_rests();
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		char *p = unregistered_range(HUGE);
+		get_registered();
+		EXPECT_EQ(control("pause", "arm collapse_isolated %d once", getpid()), 0);
+		EXPECT_EQ(collapse(p, HUGE), 0);
+		EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
+		ktap_exit();
+	}
+	ASSERT_TRUE(ktap_until(parked_at("collapse_isolated") == 1));
+	struct member m = new_member();
+	long rounds = knob_value("full_scans");
+	one_pass();
+	EXPECT_EQ(parked_at("collapse_isolated"), 1);
+	EXPECT_GE(knob_value("full_scans") - rounds, 1);
+	EXPECT_EQ(huge_ranges(&m), MANY);
+	EXPECT_EQ(control("pause", "release collapse_isolated"), 0);
+	EXPECT_CHILD(pid);
+	end_member(&m);
+}
+
+/* ---- No memory (KHP-7, T-KHP-13) ---- */
+
+TEST(no_memory_once_is_a_sleep_twice_the_end_of_the_pass)
+{
+	if (!have_control("fail"))
+		SKIP("needs Quire's controls");
+	khugepaged_rests();
+	char *p = unregistered_range(3 * HUGE);
+	get_registered();
+	EXPECT_EQ(control("fail", "alloc_pages order=9"), 0);
+	long failed = vmstat("thp_collapse_alloc_failed");
+	one_pass();				/* it sleeps after the first one */
+	EXPECT_EQ(vmstat("thp_collapse_alloc_failed") - failed, 1);
+	knob("alloc_sleep_millisecs", "0");	/* no longer: the second one ends the pass */
+	ASSERT_TRUE(khugepaged_asleep());
+	EXPECT_EQ(vmstat("thp_collapse_alloc_failed") - failed, 2);
+	one_pass();
+	EXPECT_EQ(vmstat("thp_collapse_alloc_failed") - failed, 4);
+	EXPECT_EQ(collapse(p, HUGE), ENOMEM);
+	EXPECT_EQ(control("fail", "off"), 0);
+	EXPECT_TRUE(!is_huge(p));
+	one_pass();
+	one_pass();
+	EXPECT_EQ(huge_mapped(p), 3 * 2048);
+	EXPECT_EQ(wrong_pages(p, 3 * HUGE, 0), 0);
+}
+
+/* ---- Exit (KHP-8, T-KHP-12) ---- */
+
+/* The daemon stands in the mm: the last exit waits for it. */
+TEST(exit_waits_for_the_daemon)
+{
+	if (!have_control("pause"))
+		SKIP("needs Quire's controls");
+	khugepaged_rests();
+	struct member m = new_member();
+	EXPECT_EQ(control("pause", "arm khugepaged_scan %d once", khugepaged_pid()), 0);
+	knob("scan_sleep_millisecs", FOR_WEEKS);
+	ASSERT_TRUE(ktap_until(parked_at("khugepaged_scan") == 1));
+	OK(kill(m.pid, SIGKILL));
+	EXPECT_TRUE(ktap_until(ktap_state(m.pid) == 'D'));
+	EXPECT_EQ(waitpid(m.pid, NULL, WNOHANG), 0);
+	EXPECT_EQ(control("pause", "release khugepaged_scan"), 0);
+	EXPECT_STATUS(m.pid, KILLED_BY(SIGKILL));
+	EXPECT_TRUE(khugepaged_asleep());
+	close(m.go);
+}
+
+/* The last user goes while the cursor is on the mm, but the daemon is not in it: the daemon takes it off the list. */
+TEST(exit_of_the_cursors_mm)
+{
+	if (!have_control("pause"))
+		SKIP("needs Quire's controls");
+	khugepaged_rests();
+	struct member m = new_member(), next = new_member();
+	EXPECT_EQ(control("pause", "arm collapse_alloc %d once", khugepaged_pid()), 0);
+	knob("scan_sleep_millisecs", FOR_WEEKS);
+	ASSERT_TRUE(ktap_until(parked_at("collapse_alloc") == 1));
+	OK(kill(m.pid, SIGKILL));
+	EXPECT_STATUS(m.pid, KILLED_BY(SIGKILL));
+	EXPECT_EQ(parked_at("collapse_alloc"), 1);
+	EXPECT_EQ(control("pause", "release collapse_alloc"), 0);
+	EXPECT_TRUE(khugepaged_asleep());
+	EXPECT_EQ(huge_ranges(&next), MANY);
+	close(m.go);
+	end_member(&next);
+}
+
+/* Registered, being collapsed, gone: many times, with the daemon at full speed. */
+TEST(exits_race_with_the_daemon)
+{
+	khugepaged_rests();
+	long rounds = ktap_scale(1000), collapsed = knob_value("pages_collapsed");
+	policy("madvise");
+	knob("scan_sleep_millisecs", "0");
+	for (long i = 0; i < rounds; i++) {
+		pid_t pid = ktap_fork();
+		if (!pid) {
+			char *p = reserve(HUGE);
+			fill_pages(p, HUGE);
+			OK(madvise(p, HUGE, MADV_HUGEPAGE));
+			for (long n = i * 7 % 20; n && !is_huge(p); n--)
+				sched_yield();
+			EXPECT_EQ(p[100 * PAGE], byte_of(100));
+			ktap_exit();
+		}
+		EXPECT_CHILD(pid);
+	}
+	ktap_line("# %ld exits, %ld ranges collapsed", rounds, knob_value("pages_collapsed") - collapsed);
+	one_pass();
+}
+
+/* ---- The daemon itself (ABI-8, ABI-9) ---- */
+
+TEST(it_runs_if_2_mib_are_possible)
+{
+	static const struct { const char *global, *size; bool runs; } rows[] = {
+		{ "always", "inherit", true }, { "never", "inherit", false }, { "madvise", "inherit", true },
+		{ "never", "always", true }, { "always", "never", false }, { "never", "madvise", true },
+		{ "never", "never", false }, { "always", "inherit", true },
+	};
+	khugepaged_rests();
+	if (access(THP_DIR "hugepages-2048kB/enabled", W_OK))
+		SKIP("no policy of its own for 2 MiB");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		EXPECT_EQ(ktap_write(THP_DIR "enabled", rows[i].global), 0);
+		EXPECT_EQ(ktap_write(THP_DIR "hugepages-2048kB/enabled", rows[i].size), 0);
+		if (rows[i].runs)
+			EXPECT_TRUE(khugepaged_pid());
+		else if (ktap_is_quire())	/* in Linux shared memory may need it, too */
+			EXPECT_TRUE(ktap_until(!khugepaged_pid()));
+	}
+}
+
+/* Stopped in the middle of its list, it begins at the head again; whom it left is still registered. */
+TEST(stopped_and_started_it_goes_on)
+{
+	khugepaged_rests();
+	struct member m = new_member();
+	knob("pages_to_scan", "513");
+	while (huge_ranges(&m) < 2)
+		one_pass();
+	policy("never");
+	policy("always");
+	knob("pages_to_scan", NO_LIMIT);
+	one_pass();
+	EXPECT_EQ(huge_ranges(&m), MANY);
+	end_member(&m);
+}
+
+TEST(nobody_kills_it)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(HUGE);
+	ASSERT_TRUE(khugepaged_asleep());
+	pid_t pid = khugepaged_pid();
+	kill(pid, SIGKILL);
+	kill(pid, SIGSTOP);
+	get_registered();
+	one_pass();
+	EXPECT_EQ(khugepaged_pid(), pid);
+	EXPECT_TRUE(is_huge(p));
+}
+
+/* Sleeping for weeks, it wakes up because the time changes (ABI-8). The setting is for the next sleep, too. */
+TEST(a_new_sleep_time_wakes_it)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(HUGE), *q = unregistered_range(HUGE);
+	policy("madvise");
+	OK(madvise(p, HUGE, MADV_HUGEPAGE));
+	ASSERT_TRUE(khugepaged_asleep());
+	EXPECT_TRUE(!is_huge(p));
+	knob("scan_sleep_millisecs", "1");
+	EXPECT_TRUE(ktap_until(is_huge(p)));
+	EXPECT_TRUE(!is_huge(q));
+	OK(madvise(q, HUGE, MADV_HUGEPAGE));
+	EXPECT_TRUE(ktap_until(is_huge(q)));
+	one_pass();
+}
+
+TEST(defaults_are_back)
+{
+	if (access(KHUGEPAGED "scan_sleep_millisecs", W_OK))
+		SKIP("no khugepaged");
+	khugepaged_defaults();
+}
