@@ -80,15 +80,16 @@ void split_huge_pmd_locked(struct vm_area_struct *vma, unsigned long addr, pmd_t
 	bool zero;
 
 	KASSERT(IS_ALIGNED(addr, PMD_SIZE), "SPLIT-3");
-	trace_split_pmd(vma->vm_mm, addr, page_to_pfn(page));
 	count_vm_event(THP_SPLIT_PMD);
 	if (unlikely(is_pmd_migration_entry(pmdp_get(pmd)))) {
+		trace_split_pmd(vma->vm_mm, addr, migration_entry_pfn(pmd_to_swp_entry(pmdp_get(pmd))));
 		split_migration_pmd(pmd, table);
 		return;
 	}
 	old = pmdp_invalidate(vma, addr, pmd);
 	zero = is_huge_zero_pmd(old);
 	page = pfn_to_page(pmd_pfn(old));
+	trace_split_pmd(vma->vm_mm, addr, page_to_pfn(page));
 	if (zero)
 		fill_with_zero_ptes(vma, page_address(table));
 	else
