@@ -16,6 +16,7 @@
  */
 #include "mm/collapse.h"
 #include "mm/rmap.h"
+#include "mm/swapops.h"
 #include "mm/trace_huge.h"
 #include "mm/vmstat.h"
 #include "mm/why_not_huge.h"
@@ -137,7 +138,7 @@ enum scan_result collapse_find_pmd(struct mm_struct *mm, unsigned long addr, pmd
 	if (!*pmd)
 		return SCAN_NO_PTE_TABLE;
 	val = pmdp_get(*pmd);
-	if (pmd_trans_huge(val))
+	if (pmd_trans_huge(val) || is_pmd_migration_entry(val))
 		return SCAN_PMD_MAPPED;
 	return pmd_table(val) ? SCAN_SUCCEED : SCAN_NO_PTE_TABLE;
 }
