@@ -81,21 +81,27 @@ static bool large_enough(const struct compact_control *cc, unsigned int order)
 	return order >= PAGEBLOCK_ORDER || (cc->order >= 0 && order >= (unsigned int)cc->order);
 }
 
-/* F, on an LRU list a moment ago, could move. Without a reference all this is a guess; migration looks again. */
-static bool worth_isolating(const struct compact_control *cc, const struct folio *f)
+/*
+ * Why F, on an LRU list a moment ago, could not move; NULL: it could. Without a reference all this is a guess; migration
+ * looks again.
+ */
+static const char *not_worth_isolating(const struct compact_control *cc, const struct folio *f)
 {
 	if (folio_test_unevictable(f) && !READ_ONCE(sysctl_compact_unevictable_allowed))
-		return false;
+		return "mlocked";
 	if (folio_test_writeback(f) && cc->mode != MIGRATE_SYNC)
-		return false;
-	/* Pinned or otherwise in use: a try would unmap and map it again for nothing. */
-	return !folio_test_anon(f) || folio_ref_count(f) <= folio_expected_ref_count(f);
+		return "writeback";
+	/* A try would unmap and map it again for nothing. */
+	if (folio_test_anon(f) && folio_ref_count(f) > folio_expected_ref_count(f))
+		return folio_maybe_dma_pinned(f) ? "pinned" : "referenced";
+	return NULL;
 }
 
 /* How many frames from PFN on are one thing, not to be looked at in parts. *CANDIDATE: a folio that could be isolated. */
-static unsigned long look_at(const struct compact_control *cc, unsigned long pfn, bool *candidate)
+static unsigned long look_at(struct compact_control *cc, unsigned long pfn, bool *candidate)
 {
 	struct page *p = pfn_to_page(pfn);
+	const char *why = "unmovable";		/* a page table, slab, a stack */
 	unsigned long order = 0;
 
 	*candidate = false;
@@ -108,8 +114,15 @@ static unsigned long look_at(const struct compact_control *cc, unsigned long pfn
 		if (order > MAX_PAGE_ORDER)
 			return 1;
 	}
-	*candidate = test_bit(PG_lru, &p->flags) && !large_enough(cc, (unsigned int)order) &&
-		     worth_isolating(cc, (struct folio *)p);
+	if (large_enough(cc, (unsigned int)order))
+		return 1UL << order;
+	if (test_bit(PG_lru, &p->flags))
+		why = not_worth_isolating(cc, (struct folio *)p);
+	*candidate = !why;
+	if (why) {
+		cc->refusal = why;
+		cc->refused_pfn = pfn;
+	}
 	return 1UL << order;
 }
 

@@ -17,12 +17,13 @@
  * because something of it could not move.
  */
 #include "kernel/sched/sched.h"
-#include "kernel/trace/fail.h"
 #include "mm/compaction.h"
 #include "mm/internal.h"
 #include "mm/lru.h"
+#include "mm/trace_huge.h"
 #include "mm/vmscan.h"
 #include "mm/vmstat.h"
+#include "mm/why_not_huge.h"
 
 #define MAX_DEFER_SHIFT 6
 
@@ -44,6 +45,17 @@ static struct compact_memory *memory_of(const struct zone *z)
 }
 
 int sysctl_extfrag_threshold = 500;
+
+const char *compact_result_word(enum compact_result r)
+{
+	static const char *const words[] = {
+		[COMPACT_SKIPPED] = "skipped", [COMPACT_DEFERRED] = "deferred", [COMPACT_CONTINUE] = "continue",
+		[COMPACT_COMPLETE] = "complete", [COMPACT_PARTIAL_SKIPPED] = "partial_skipped",
+		[COMPACT_CONTENDED] = "contended", [COMPACT_SUCCESS] = "success",
+	};
+
+	return words[r];
+}
 
 /* ---- Is it fragmentation? (MIG-14) ---- */
 
@@ -267,7 +279,9 @@ static void drain_this_cpu(void)
 /* Isolate, and move what was isolated. False: the run is over, for lack of targets or because somebody else has the locks. */
 static bool compact_step(struct compact_control *cc, bool *moved)
 {
-	const struct migrate_target target = { .get = compaction_alloc, .put = compaction_free, .arg = cc };
+	const struct migrate_target target = {
+		.get = compaction_alloc, .put = compaction_free, .arg = cc, .reason = "compaction",
+	};
 	unsigned int succeeded;
 	bool ok = isolate_migratepages(cc);
 	int err;
@@ -276,6 +290,11 @@ static bool compact_step(struct compact_control *cc, bool *moved)
 		return ok;
 	cc->isolated += cc->nr_migratepages;
 	err = migrate_pages(&cc->migratepages, &target, cc->mode, &succeeded);
+	if (err) {
+		cc->refusal = err == -ENOMEM ? "no_target" : "did_not_move";
+		cc->refused_pfn = list_empty(&cc->migratepages) ? 0 :
+				  folio_pfn(list_first_entry(&cc->migratepages, struct folio, lru));
+	}
 	folios_putback_lru(&cc->migratepages);
 	cc->nr_migratepages = 0;
 	*moved |= succeeded > 0;
@@ -291,24 +310,12 @@ static void count_run(const struct compact_control *cc)
 	count_vm_events(COMPACTISOLATED, (long)cc->isolated);
 }
 
-enum compact_result compact_zone(struct compact_control *cc)
+/* From where the scanners are. */
+static enum compact_result run_scanners(struct compact_control *cc)
 {
 	enum compact_result ret;
 	bool moved = false;
 
-	INIT_LIST_HEAD(&cc->migratepages);
-	for (int o = 0; o < NR_PAGE_ORDERS; o++)
-		INIT_LIST_HEAD(&cc->freepages[o]);
-	cc->migratetype = gfp_migratetype(cc->gfp);
-	if (cc->order >= 0) {
-		ret = compaction_suit_allocation_order(cc->zone, (unsigned int)cc->order, cc->highest);
-		if (ret != COMPACT_CONTINUE)
-			return ret;
-		if (compaction_restarting(cc->zone, (unsigned int)cc->order))
-			start_anew(cc->zone);
-	}
-	set_positions(cc);
-	lru_add_drain();
 	while ((ret = compact_finished(cc)) == COMPACT_CONTINUE) {
 		if (!compact_step(cc, &moved))
 			cc->contended = true;
@@ -317,11 +324,50 @@ enum compact_result compact_zone(struct compact_control *cc)
 			moved = false;
 		}
 	}
+	return ret;
+}
+
+/* "Why not huge?" */
+static void note_result(const struct compact_control *cc, enum compact_result r)
+{
+	if (cc->direct && r == COMPACT_SUCCESS)
+		note_compact_refusal((unsigned int)cc->order, NULL, 0);
+	else if (cc->direct && cc->refusal)
+		note_compact_refusal((unsigned int)cc->order, cc->refusal, cc->refused_pfn);
+	else if (cc->direct)
+		note_compact_refusal((unsigned int)cc->order, compact_result_word(r), 0);
+}
+
+enum compact_result compact_zone(struct compact_control *cc)
+{
+	unsigned long start = cc->zone->start_pfn, end = start + cc->zone->spanned_pages;
+	bool sync = cc->mode != MIGRATE_ASYNC;
+	enum compact_result ret;
+
+	INIT_LIST_HEAD(&cc->migratepages);
+	for (int o = 0; o < NR_PAGE_ORDERS; o++)
+		INIT_LIST_HEAD(&cc->freepages[o]);
+	cc->migratetype = gfp_migratetype(cc->gfp);
+	if (cc->order >= 0) {
+		ret = compaction_suit_allocation_order(cc->zone, (unsigned int)cc->order, cc->highest);
+		if (ret != COMPACT_CONTINUE) {
+			note_result(cc, ret);
+			return ret;
+		}
+		if (compaction_restarting(cc->zone, (unsigned int)cc->order))
+			start_anew(cc->zone);
+	}
+	set_positions(cc);
+	trace_mm_compaction_begin(start, cc->migrate_pfn, cc->free_pfn, end, sync);
+	lru_add_drain();
+	ret = run_scanners(cc);
 	remember_positions(cc, release_freepages(cc));
 	if (ret == COMPACT_COMPLETE || ret == COMPACT_PARTIAL_SKIPPED)
 		forget_positions(cc->zone);
 	drain_this_cpu();
 	count_run(cc);
+	trace_mm_compaction_end(start, cc->migrate_pfn, cc->free_pfn, end, sync, compact_result_word(ret));
+	note_result(cc, ret);
 	return ret;
 }
 
@@ -351,6 +397,7 @@ enum compact_result try_to_compact_pages(gfp_t gfp, unsigned int order, enum com
 			continue;
 		if (prio != COMPACT_PRIO_SYNC_FULL && compaction_deferred(z, order)) {
 			rc = max(rc, COMPACT_DEFERRED);
+			note_compact_refusal(order, compact_result_word(COMPACT_DEFERRED), 0);
 			continue;
 		}
 		r = compact_zone_order(z, gfp, order, prio);

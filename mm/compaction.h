@@ -71,7 +71,10 @@ struct compact_control {
 	unsigned long nr_freepages;
 	unsigned long migrate_scanned, free_scanned, isolated;	/* pages */
 	bool contended;
+	const char *refusal;		/* what kept a block from becoming free, and where: the last one seen */
+	unsigned long refused_pfn;
 };
+const char *compact_result_word(enum compact_result r);
 
 /* The run's next frames. compact_scan.c */
 static inline unsigned long pageblock_start(unsigned long pfn) { return pfn & ~(PAGEBLOCK_NR_PAGES - 1UL); }

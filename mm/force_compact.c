@@ -16,12 +16,6 @@
 #include "mm/compaction.h"
 #include "mm/vmscan.h"
 
-static const char *const result_names[] = {
-	[COMPACT_SKIPPED] = "skipped", [COMPACT_DEFERRED] = "deferred", [COMPACT_CONTINUE] = "continue",
-	[COMPACT_COMPLETE] = "complete", [COMPACT_PARTIAL_SKIPPED] = "partial_skipped",
-	[COMPACT_CONTENDED] = "contended", [COMPACT_SUCCESS] = "success",
-};
-
 static bool parse_priority(const char *text, enum compact_priority *prio)
 {
 	static const char *const names[] = {
@@ -48,7 +42,7 @@ static int force_compact(struct mm_struct *mm, unsigned long start, unsigned lon
 	old = memalloc_noreclaim_save();
 	r = try_to_compact_pages(GFP_HIGHUSER_MOVABLE, (unsigned int)order, prio);
 	memalloc_noreclaim_restore(old);
-	seq_printf(out, "compact=%s\n", result_names[r]);
+	seq_printf(out, "compact=%s\n", compact_result_word(r));
 	return 0;
 }
 FORCE_WORD("compact", "async|sync-light|full", force_compact);

@@ -82,6 +82,7 @@ void split_huge_pmd_locked(struct vm_area_struct *vma, unsigned long addr, pmd_t
 	KASSERT(IS_ALIGNED(addr, PMD_SIZE), "SPLIT-3");
 	count_vm_event(THP_SPLIT_PMD);
 	if (unlikely(is_pmd_migration_entry(pmdp_get(pmd)))) {
+		trace_split_pmd(vma->vm_mm, addr, migration_entry_pfn(pmd_to_swp_entry(pmdp_get(pmd))));
 		split_migration_pmd(pmd, table);
 		return;
 	}

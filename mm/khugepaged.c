@@ -31,6 +31,7 @@
 #include "kernel/trace/pause.h"
 #include "mm/internal.h"
 #include "mm/lru.h"
+#include "mm/trace_huge.h"
 
 /* The mms to scan and the cursor. A leaf (LOCK-1). */
 static DEFINE_SPINLOCK(khugepaged_mm_lock);
@@ -146,6 +147,8 @@ static bool khugepaged_scan_vma(struct vm_area_struct *vma, unsigned int limit, 
 		pause_point("khugepaged_scan");
 		*result = collapse_scan_pmd(mm, vma, addr, lock_dropped, cc);
 		cursor.address = addr + PMD_SIZE;
+		if (*result == SCAN_SUCCEED)
+			WRITE_ONCE(khugepaged_pages_collapsed, khugepaged_pages_collapsed + 1);
 		if (*lock_dropped || cc->progress >= limit)
 			return false;
 	}
@@ -196,16 +199,20 @@ static struct mm_struct *khugepaged_next_mm(unsigned int *begun)
 	return mm;
 }
 
-/* The visit to MM is over: the cursor goes on if it was the last one, and a dead MM goes off the list. */
-static void khugepaged_advance(struct mm_struct *mm, bool finished)
+/*
+ * The visit to MM, of PROGRESS units, is over: the cursor goes on if nothing is left there, and a dead MM goes off the
+ * list.
+ */
+static void khugepaged_advance(struct mm_struct *mm, bool finished, unsigned int progress)
 {
-	bool dead = false;
+	bool dead = false, round = false;
 
 	pause_point("khugepaged_advance");
 	spin_lock(&khugepaged_mm_lock);
 	if (finished || mm_is_out(mm)) {
 		if (mm == list_last_entry(&mm_head, struct mm_struct, khugepaged_node)) {
 			cursor.mm = NULL;
+			round = true;
 			WRITE_ONCE(khugepaged_full_scans, khugepaged_full_scans + 1);
 		} else {
 			cursor.mm = list_next_entry(mm, khugepaged_node);
@@ -216,6 +223,7 @@ static void khugepaged_advance(struct mm_struct *mm, bool finished)
 			khugepaged_unlist_locked(mm);
 	}
 	spin_unlock(&khugepaged_mm_lock);
+	trace_mm_khugepaged_scan(mm, progress, round);
 	if (dead)
 		mmdrop(mm);
 }
@@ -259,6 +267,7 @@ static void khugepaged_do_scan(void)
 	lru_add_drain_all();
 	while (cc.progress < limit && hugepage_pmd_enabled() && !kthread_should_stop()) {
 		struct mm_struct *mm = khugepaged_next_mm(&begun);
+		unsigned int before = cc.progress;
 		enum scan_result result;
 		bool finished;
 
@@ -266,7 +275,7 @@ static void khugepaged_do_scan(void)
 		if (!mm)
 			break;
 		result = khugepaged_scan_mm(mm, limit, &cc, &finished);
-		khugepaged_advance(mm, finished);
+		khugepaged_advance(mm, finished, cc.progress - before);
 		if (result != SCAN_ALLOC_HUGE_PAGE_FAIL || cc.progress >= limit)
 			continue;
 		if (!may_wait)

@@ -39,6 +39,7 @@ struct migrate_target {
 	struct folio *(*get)(struct folio *src, void *arg);
 	void (*put)(struct folio *dst, void *arg);
 	void *arg;
+	const char *reason;	/* Linux's word for it, for the trace */
 };
 /*
  * Move the folios of FROM, isolated and linked by lru with a reference each, to targets (MIG-2..6). Sources that moved are

@@ -27,6 +27,7 @@
 #include "mm/lru.h"
 #include "mm/migrate.h"
 #include "mm/swap.h"
+#include "mm/trace_huge.h"
 #include "mm/vmstat.h"
 
 /* How often a folio is tried (MIG-4): in batches only, or in batches first and then one by one. */
@@ -225,7 +226,8 @@ struct migration {
 	bool batch;
 	bool stop;			/* no memory for any target */
 	int err;			/* the first of those that failed for good */
-	unsigned int succeeded;		/* pages */
+	unsigned int succeeded, failed_pages;
+	unsigned int thp_succeeded, thp_failed, thp_split, split;	/* folios, for the trace */
 };
 
 static void count_migration(unsigned int order, int err)
@@ -239,6 +241,7 @@ static void count_migration(unsigned int order, int err)
 static void source_is_free(struct migration *m, struct folio *src)
 {
 	m->succeeded += (unsigned int)folio_nr_pages(src);
+	m->thp_succeeded += folio_test_pmd_mappable(src);
 	count_migration(folio_order(src), 0);
 	list_del(&src->lru);
 	folio_forget_isolated(src);
@@ -265,6 +268,8 @@ static int split_source(struct migration *m, struct folio *src)
 	if (err)
 		return err;
 	list_move_tail(&src->lru, &m->pieces);
+	m->split++;
+	m->thp_split += order == HPAGE_PMD_ORDER;
 	if (order == HPAGE_PMD_ORDER) {
 		count_vm_event(THP_MIGRATION_SPLIT);
 		count_vm_event(THP_MIGRATION_FAIL);
@@ -358,6 +363,10 @@ static void migrate_passes(struct migration *m, enum migrate_mode mode, int trie
 		fail_for_good(m, src, -EAGAIN);
 }
 
+static const char *const mode_words[] = {
+	[MIGRATE_ASYNC] = "MIGRATE_ASYNC", [MIGRATE_SYNC_LIGHT] = "MIGRATE_SYNC_LIGHT", [MIGRATE_SYNC] = "MIGRATE_SYNC",
+};
+
 int migrate_pages(struct list_head *from, const struct migrate_target *target, enum migrate_mode mode,
 		  unsigned int *nr_succeeded)
 {
@@ -379,8 +388,13 @@ int migrate_pages(struct list_head *from, const struct migrate_target *target, e
 	list_splice_tail_init(&m.pieces, &m.from);
 	if (!m.stop)
 		migrate_passes(&m, mode, 1, mode == MIGRATE_ASYNC);
-	list_for_each_entry(f, &m.failed, lru)
+	list_for_each_entry(f, &m.failed, lru) {
+		m.failed_pages += (unsigned int)folio_nr_pages(f);
+		m.thp_failed += folio_test_pmd_mappable(f);
 		count_migration(folio_order(f), -EAGAIN);
+	}
+	trace_mm_migrate_pages(m.succeeded, m.failed_pages, m.thp_succeeded, m.thp_failed, m.thp_split, m.split,
+			       mode_words[mode], target->reason);
 	list_splice_tail_init(&m.failed, from);
 	list_splice_tail_init(&m.from, from);
 	*nr_succeeded = m.succeeded;
@@ -406,7 +420,7 @@ static void put_target(struct folio *dst, void *arg)
 
 int migrate_one_folio(struct folio *f, enum migrate_mode mode)
 {
-	static const struct migrate_target anywhere = { .get = alloc_target, .put = put_target };
+	static const struct migrate_target anywhere = { .get = alloc_target, .put = put_target, .reason = "syscall_or_cpuset" };
 	unsigned int succeeded;
 	LIST_HEAD(list);
 	int err;

@@ -554,7 +554,6 @@ static __always_inline void free_to_pcp(struct page *p, unsigned int order)
 
 void free_pages_prepare(struct page *p, unsigned int order)
 {
-	trace_mm_page_free(page_to_pfn(p), order);
 	if (test_bit(PG_head, &p->flags))
 		destroy_compound(p, order);
 	check_free_page(p);
@@ -569,6 +568,7 @@ void free_frozen_pages(struct page *p, unsigned int order)
 	struct zone *z = page_zone(p);
 	unsigned long flags;
 
+	trace_mm_page_free(page_to_pfn(p), order);
 	free_pages_prepare(p, order);
 	local_irq_save(flags);
 	count_vm_events(PGFREE, 1L << order);

@@ -20,7 +20,6 @@
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
 #include "kernel/trace/trace_internal.h"
-#include "mm/show_mem.h"
 #include "mm/slab.h"
 
 /* The data of a file: which CPUs it is about. */
@@ -382,7 +381,7 @@ static int total_size_show(struct seq_file *m, void *data)
 	return 0;
 }
 
-/* Whole pages, at least two; and the machine must have them. */
+/* Whole pages, at least two. */
 static ssize_t size_write(struct file *f, char *buf, size_t len, void *data, struct task_struct *task)
 {
 	unsigned long kb, pages;
@@ -393,8 +392,6 @@ static ssize_t size_write(struct file *f, char *buf, size_t len, void *data, str
 	pages = max(DIV_ROUND_UP(min(kb, 1UL << 40), PAGE_SIZE >> 10), 2UL);
 	mutex_lock(&ring_reader_lock);
 	for_each_cpu_in(cpu, data) {
-		if (!err && pages > si_mem_available() / 2)
-			err = -ENOMEM;
 		if (!err)
 			err = ring_buffer_resize(cpu, pages * (PAGE_SIZE >> 10));
 	}

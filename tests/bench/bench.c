@@ -249,6 +249,24 @@ static void calls(void)
 	done(p, size);
 }
 
+/* 512 small pages become a huge one, at once. */
+static void collapses(void)
+{
+	const int n = 6;
+	uint64_t t = 0;
+	thp("never");
+	char *p = map((n + 2) * HUGE);
+	touch(p, (n + 1) * HUGE, PAGE);
+	for (int i = -1; i < n; i++) {
+		if (i == 0)
+			t = ticks();
+		CHECK(madvise(p + (i + 1) * HUGE, HUGE, 25 /* MADV_COLLAPSE */));
+	}
+	report("collapse-2m", ticks() - t, n, 0, 512);
+	done(p, (n + 2) * HUGE);
+	thp("always");
+}
+
 static void pipes(void)
 {
 	const int n = 200;
@@ -352,6 +370,7 @@ int main(int argc, char **argv)
 	fork_big("fork-64m-thp", "always");
 	cow();
 	calls();
+	collapses();
 	pipes();
 	swaps();
 	printf("bench done\n");

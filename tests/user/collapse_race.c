@@ -6,6 +6,7 @@
  */
 #include "tests/user/collapse.h"
 #include "tests/user/swaparea.h"
+#include "tests/user/trace.h"
 #include <pthread.h>
 #include <sys/prctl.h>
 
@@ -211,6 +212,31 @@ TEST(window_same_mapping_huge) { in_both_windows(&rows[8]); }
 TEST(window_table_gone) { in_both_windows(&rows[9]); }
 TEST(window_new_table) { in_both_windows(&rows[10]); }
 
+/* The process is gone: only the daemon gets there, who holds no user of the mm (KHP-8). The event tells what it said. */
+static void nothing(char *p) { }
+static void exits_in_window(const char *point)
+{
+	const struct row r = { NULL, nothing, NULL, NULL };
+	need_force();
+	start_events("huge_memory:mm_collapse_huge_page");
+	pid_t v = start_victim(&r);
+	ASSERT_EQ(control("pause", "arm %s once", point), 0);
+	set_limit("scan_sleep_millisecs", 1);
+	wait_parked(point);
+	kill(v, SIGKILL);
+	EXPECT_STATUS(v, KILLED_BY(SIGKILL));
+	release(point);
+	EXPECT_TRUE(ktap_until((read_events(), event_count("mm_collapse_huge_page")) >= 1));
+	EXPECT_STR(event_word(event_line("mm_collapse_huge_page", 0), "status"), "no_process_for_page");
+	stop_events();
+	khugepaged_sleep_time(1000000000);
+}
+TEST(window_process_exits)
+{
+	exits_in_window("collapse_alloc");
+	exits_in_window("collapse_upgrade");
+}
+
 /* Window (b): a disk that takes its time has made the swap-in drop the lock. All ends in the same way (KHP-18). */
 static char *make_swapped(void)
 {
@@ -401,7 +427,6 @@ static pid_t start_walker(pid_t v, const char *text, const char *point)
 	wait_parked(point);
 	return pid;
 }
-static void nothing(char *p) { }
 static bool becomes_huge(char *p)
 {
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
@@ -542,6 +567,23 @@ TEST(a_page_that_is_being_moved)
 	release("migrate_unmapped");
 	EXPECT_CHILD(w);
 	EXPECT_CHILD(c);
+	end_victim(v);
+}
+
+/* A huge page that is just being moved is as good as there (KHP-9). */
+static char *make_huge(void) { return large_area(HUGE, HUGE_ORDER); }
+TEST(a_huge_page_that_is_being_moved)
+{
+	const struct row r = { make_huge, nothing, NULL, becomes_huge };
+	need_force();
+	pid_t v = start_victim(&r), w = start_walker(v, "migrate sync", "migrate_unmapped");
+	long alloc = vmstat("thp_collapse_alloc");
+	struct iovec range_of_v = { *range_seen, HUGE };
+	EXPECT_EQ(syscall(SYS_process_madvise, (int)OK(syscall(SYS_pidfd_open, v, 0)), &range_of_v, 1, ADVISE_COLLAPSE, 0),
+		  HUGE);
+	EXPECT_EQ(vmstat("thp_collapse_alloc"), alloc);
+	release("migrate_unmapped");
+	EXPECT_CHILD(w);
 	end_victim(v);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "tests/user/large.h"
 #include "tests/user/swaparea.h"
+#include "tests/user/trace.h"
 #include <pthread.h>
 #include <stdarg.h>
 
@@ -422,6 +423,59 @@ TEST(who_waits_for_a_huge_page_and_who_wakes_the_daemon)
 	}
 	EXPECT_EQ(ktap_write(DEFRAG, defrag), 0);
 	EXPECT_EQ(ktap_write(THP_DIR "enabled", enabled), 0);
+	EXPECT_EQ(wrong_marks(&r), 0);
+	give_back();
+}
+
+/* Who wonders is told what stood in the way. */
+TEST(why_not_huge)
+{
+	char defrag[32], enabled[32];
+	need_controls();
+	int pins = gup_open();
+	if (!have_control("why_not_huge") || !choose(DEFRAG, "madvise", defrag) || !choose(THP_DIR "enabled", "madvise", enabled))
+		SKIP("nobody tells");
+	struct rest r = only_pieces();
+	EXPECT_EQ(gup_pin(pins, r.p, r.n * PAGE, PIN_WRITE), 0);
+	char *p = reserve(HUGE), *said = "-";
+	for (int i = 0; i < 20 && *said == '-'; i++) {
+		EXPECT_EQ(control("alloc", "take 9 movable 1000"), 0);
+		OK(madvise(p, HUGE, MADV_HUGEPAGE));
+		*p = 1;
+		EXPECT_EQ(control("why_not_huge", "%d 0x%lx", (int)getpid(), (unsigned long)p), 0);
+		said = strstr(ktap_read(QUIRE_DIR "why_not_huge"), "compaction=");
+		ASSERT_TRUE(said);
+		said += strlen("compaction=");
+		OK(madvise(p, HUGE, MADV_DONTNEED));
+		OK(munmap(p, HUGE));
+		ASSERT_TRUE(mmap(p, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+	}
+	EXPECT_TRUE(*said != '-');
+	gup_unpin(pins);
+	EXPECT_EQ(ktap_write(DEFRAG, defrag), 0);
+	EXPECT_EQ(ktap_write(THP_DIR "enabled", enabled), 0);
+	give_back();
+}
+
+TEST(runs_leave_a_trace)
+{
+	need_compaction();
+	start_events("compaction:mm_compaction_begin compaction:mm_compaction_end migrate:mm_migrate_pages");
+	limit_events_to(getpid());
+	struct rest r = fragment();
+	long moved = vmstat("pgmigrate_success"), told = 0;
+	compact_all();
+	moved = vmstat("pgmigrate_success") - moved;
+	read_events();
+	stop_events();
+	EXPECT_GE(event_count("mm_compaction_begin"), 1);
+	EXPECT_EQ(event_count("mm_compaction_begin"), event_count("mm_compaction_end"));
+	EXPECT_GE(event_count("mm_migrate_pages"), 1);
+	for (int i = 0; i < event_count("mm_migrate_pages"); i++)
+		told += event_number(event_line("mm_migrate_pages", i), "nr_succeeded");
+	if (ktap_is_quire())
+		EXPECT_LE(labs(told - moved), 32);
+	EXPECT_TRUE(strstr(event_line("mm_compaction_end", 0), "status=complete"));
 	EXPECT_EQ(wrong_marks(&r), 0);
 	give_back();
 }

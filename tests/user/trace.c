@@ -546,10 +546,14 @@ static void drain(int fd, long first, long *markers, long *lost)
 			int cpu;
 			*end = 0;
 			if (sscanf(line, "CPU:%d [LOST %ld EVENTS]", &cpu, &m) == 2) {
+				EXPECT_GT(m, 0);
+				EXPECT_LT(m, 1000000);
 				*lost += m;
-			} else if (strstr(line, "n=") && sscanf(strstr(line, "n="), "n=%ld", &number) == 1) {
+			} else if (strstr(line, " n=") && sscanf(strstr(line, " n="), " n=%ld", &number) == 1) {
 				EXPECT_EQ(number, first + *markers + *lost);
 				++*markers;
+			} else {
+				KTAP_FAIL("# no marker: %s", line);
 			}
 		}
 		have = strlen(line);

@@ -359,6 +359,81 @@ TEST(waiting_for_the_mmap_lock_is_seen)
 
 /* ---- Reclaim and its end ---- */
 
+static long long sum_of_field(const char *name, const char *field)
+{
+	long long sum = 0;
+	char *line;
+	for (int i = 0; (line = event_line(name, i)); i++)
+		sum += event_number(line, field);
+	return sum;
+}
+
+/* One direct reclaim by ourselves: where it begins and ends, and what it got from the lists in between. */
+TEST(direct_reclaim_tells_its_rounds)
+{
+	if (!have_control("force"))
+		SKIP("needs force");
+	start_events("vmscan:*");
+	const char *disk = swap_on(0);
+	size_t n = 4ul << 20;
+	char *p = anon(n), *line;
+
+	fill_pages(p, n);
+	limit_events_to(getpid());
+	clear();
+	EXPECT_EQ(control("force", "reclaim 0 0 64"), 0);
+	read_events();
+	EXPECT_GE(event_count("mm_vmscan_direct_reclaim_begin"), 1);
+	EXPECT_EQ(event_count("mm_vmscan_direct_reclaim_begin"), event_count("mm_vmscan_direct_reclaim_end"));
+	line = event_line("mm_vmscan_direct_reclaim_begin", 0);
+	EXPECT_EQ(event_number(line, "order"), 0);
+	EXPECT_TRUE(strncmp(event_word(line, "gfp_flags"), "GFP_", 4) == 0);
+	EXPECT_GE(event_count("mm_vmscan_lru_shrink_inactive"), 1);
+	EXPECT_GT(sum_of_field("mm_vmscan_direct_reclaim_end", "nr_reclaimed"), 0);
+	EXPECT_GE(sum_of_field("mm_vmscan_direct_reclaim_end", "nr_reclaimed"),
+		  sum_of_field("mm_vmscan_lru_shrink_inactive", "nr_reclaimed"));
+	EXPECT_GE(sum_of_field("mm_vmscan_lru_shrink_inactive", "nr_scanned"),
+		  sum_of_field("mm_vmscan_lru_shrink_inactive", "nr_reclaimed"));
+	stop_events();
+	EXPECT_EQ(wrong_pages(p, n, 0), 0);
+	swap_off(disk);
+}
+
+/* Free memory falls below low: kswapd is told, wakes, works, and sleeps again. */
+TEST(kswapd_wakes_and_sleeps)
+{
+	char *text = ktap_read("/proc/zoneinfo"), *at = text ? strstr(text, "  pages free") : NULL;
+	if (!have_control("alloc"))
+		SKIP("needs alloc");
+	if (!at || strstr(at + 1, "  pages free"))
+		SKIP("more than one zone");
+	long low = strtol(strstr(at, "low ") + 4, NULL, 10);
+	start_events("vmscan:*");
+	const char *disk = swap_on(0);
+	size_t n = 16ul << 20;
+	char *cold = anon(n), *p = anon(8ul << 20), *line;
+
+	fill_pages(cold, n);
+	ktap_write("/proc/sys/vm/drop_caches", "3");
+	/* It may have given up before: what somebody else reclaims gives it hope. */
+	EXPECT_EQ(control("force", "reclaim 0 0 64"), 0);
+	clear();
+	EXPECT_EQ(control("alloc", "fill %ld", low + 200), 0);
+	for (size_t i = 0; i < 8ul << 20 && (i % (1 << 20) || !(read_events(), event_count("mm_vmscan_kswapd_wake"))); i += PAGE)
+		p[i] = 1;
+	EXPECT_TRUE(ktap_until((read_events(), event_count("mm_vmscan_kswapd_sleep") > 0)));
+	EXPECT_GE(event_count("mm_vmscan_wakeup_kswapd"), 1);
+	line = event_line("mm_vmscan_kswapd_wake", 0);
+	ASSERT_TRUE(line != NULL);
+	EXPECT_EQ(event_number(line, "nid"), 0);
+	EXPECT_EQ(event_number(line, "order"), 0);
+	EXPECT_TRUE(strstr(line, "kswapd0-") != NULL);
+	control("alloc", "free");
+	stop_events();
+	EXPECT_EQ(wrong_pages(cold, n, 0), 0);
+	swap_off(disk);
+}
+
 TEST(oom_score_adj_is_told)
 {
 	start_events("oom:oom_score_adj_update");

@@ -1,11 +1,12 @@
 /*
- * tests/user/khugepaged.c - the daemon: whom it visits, in which order, how much at a time, and how it ends (KHP-1..8, ABI-8,
+ * tests/user/khp_daemon.c - the daemon: whom it visits, in which order, how much at a time, and how it ends (KHP-1..8, ABI-8,
  * ABI-9). What it says of one range is tested in collapse.c.
  *
  * Which mms are registered cannot be read anywhere: a range that a pass makes huge belongs to one that is.
  */
 #include "tests/user/khugepaged.h"
 #include "tests/user/swaparea.h"
+#include "tests/user/trace.h"
 
 /* ---- Registration (KHP-1) ---- */
 
@@ -245,6 +246,29 @@ TEST(full_scans_counts_rounds)
 	end_member(&m);
 }
 
+/* Advised and touched many times it is on the list once: one visit in each round, which the trace shows (ABI-19). */
+TEST(an_mm_is_registered_once)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(2 * HUGE);
+	for (int i = 0; i < 3; i++) {
+		OK(madvise(p, HUGE, i % 2 ? MADV_NOHUGEPAGE : MADV_HUGEPAGE));
+		get_registered();
+	}
+	one_pass();
+	EXPECT_EQ(huge_mapped(p + HUGE), 2048);
+	start_events("huge_memory:mm_khugepaged_scan");
+	one_pass();
+	read_events();
+	char *line = event_line("mm_khugepaged_scan", 0);
+	ASSERT_TRUE(line);
+	EXPECT_EQ(event_number(line, "full_scan_finished"), 1);
+	EXPECT_GE(event_number(line, "progress"), 1 + 2 + 3);	/* the visit; ranges of p and others; other mappings */
+	EXPECT_LE(event_number(line, "progress"), 100);
+	EXPECT_TRUE(!event_line("mm_khugepaged_scan", 1) || !ktap_is_quire());
+	stop_events();
+}
+
 /* KHP-5: only whole aligned ranges inside the mapping. */
 TEST(only_whole_ranges_are_taken)
 {
@@ -383,7 +407,7 @@ TEST(exits_race_with_the_daemon)
 			char *p = reserve(HUGE);
 			fill_pages(p, HUGE);
 			OK(madvise(p, HUGE, MADV_HUGEPAGE));
-			for (uint64_t n = ktap_random() * (i + 1) % 4; n; n--)
+			for (long n = i % 8 ? i * 7 % 20 : 1000000; n && !is_huge(p); n--)
 				sched_yield();
 			EXPECT_EQ(p[100 * PAGE], byte_of(100));
 			ktap_exit();
@@ -393,6 +417,60 @@ TEST(exits_race_with_the_daemon)
 	ktap_line("# %ld exits, %ld ranges collapsed", rounds, knob_value("pages_collapsed") - collapsed);
 	one_pass();
 }
+
+/* ---- The scenario of the 2016 series (T-KHP-4) ---- */
+
+/* Kilobytes of huge pages in the mapping of [P, P + N), when the daemon gets no further. */
+static long all_that_becomes_huge(char *p, long wanted)
+{
+	long now = 0, seen = -1;
+	for (int idle = 0; idle < 20 && now < wanted; idle++) {
+		long rounds = knob_value("full_scans");
+		ktap_until(knob_value("full_scans") >= rounds + 2);
+		now = huge_mapped(p);
+		if (now != seen)
+			idle = 0;
+		seen = now;
+	}
+	return now;
+}
+
+/*
+ * SIZE bytes are written, forced out to DISK, and all but one page in each 20 written again: 26 or fewer of 512 are out
+ * in each range. The daemon brings them in, one or all in an attempt (KHP-18), and makes every range huge.
+ */
+static void written_again(const char *disk, size_t size)
+{
+	khugepaged_rests();
+	setenv("SWAP_DISK", disk, 1);
+	if (access(disk, W_OK))
+		SKIP("no such disk");
+	if (size / PAGE > (size_t)disk_pages(disk) * 9 / 10)
+		size = (size_t)disk_pages(disk) * 9 / 10 * PAGE;
+	size = size / HUGE * HUGE;
+	disk = swap_on(0);
+	char *p = unregistered_range(size);
+	long collapsed = knob_value("pages_collapsed"), in = vmstat("pswpin");
+	EXPECT_EQ(page_out(p, size), size / PAGE);
+	for (size_t i = 0; i < size / PAGE; i++)
+		if (i % 20)
+			memset(p + i * PAGE, byte_of(i), PAGE / 2);
+	double begin = ktap_now();
+	get_registered();
+	knob("pages_to_scan", "4096");
+	knob("scan_sleep_millisecs", "1");
+	long huge = all_that_becomes_huge(p, (long)(size / 1024));
+	one_pass();
+	EXPECT_EQ(huge, (long)(size / 1024));
+	EXPECT_GE(knob_value("pages_collapsed") - collapsed, (long)(size / HUGE));
+	EXPECT_EQ(wrong_pages(p, size, 0), 0);
+	ktap_line("# %s: %zu MiB, %ld ranges huge in %.1f s, %ld pages swapped in", disk, size >> 20, huge / 2048,
+		  ktap_now() - begin, vmstat("pswpin") - in);
+	munmap(p, size);
+	swap_off(disk);
+}
+TEST(written_again_from_a_ram_disk)	{ written_again("/dev/ram0", (size_t)ktap_scale(800) << 20); }
+TEST(written_again_from_a_disk)		{ written_again("/dev/vda", (size_t)ktap_scale(200) << 20); }
 
 /* ---- The daemon itself (ABI-8, ABI-9) ---- */
 
@@ -435,8 +513,9 @@ TEST(stopped_and_started_it_goes_on)
 TEST(nobody_kills_it)
 {
 	khugepaged_rests();
-	pid_t pid = khugepaged_pid();
 	char *p = unregistered_range(HUGE);
+	ASSERT_TRUE(khugepaged_asleep());
+	pid_t pid = khugepaged_pid();
 	kill(pid, SIGKILL);
 	kill(pid, SIGSTOP);
 	get_registered();
