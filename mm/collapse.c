@@ -28,6 +28,7 @@
 #include "mm/collapse.h"
 #include "arch-x86_64/smp.h"
 #include "arch-x86_64/tlbflush.h"
+#include "kernel/trace/control.h"
 #include "kernel/trace/fail.h"
 #include "kernel/trace/pause.h"
 #include "mm/lru.h"
@@ -143,7 +144,7 @@ static vm_fault_t swapin_page(struct collapse *c, unsigned long addr, pte_t entr
 		.address = addr,
 		.real_address = addr,
 		.pgoff = linear_page_index(c->vma, addr),
-		.flags = FAULT_FLAG_ALLOW_RETRY,
+		.flags = variant_is(VARIANT_WRITE_LOCK_SWAPIN) ? 0 : FAULT_FLAG_ALLOW_RETRY,
 		.gfp = GFP_HIGHUSER_MOVABLE,
 		.pmd = c->pmd,
 		.orig_pmd = pmdp_get(c->pmd),
@@ -157,8 +158,26 @@ static vm_fault_t swapin_page(struct collapse *c, unsigned long addr, pte_t entr
 }
 
 /*
- * KHP-18: all that is swapped out comes in. *SWAPPED_IN: how many; *LOCKED: the mmap lock is still held;
- * *MOVED: this ran on more than one CPU.
+ * The patch of 2016 (T-KHP-7): the lock is taken again, and what find_vma() returns is the VMA from before if it has its
+ * address. Where that is wrong (another mapping in the memory of the old one's VMA) the collapse is aborted here; the patch
+ * went on.
+ * => no lock held; afterwards the mmap lock, for reading
+ */
+static enum scan_result retake_by_pointer(struct collapse *c)
+{
+	const struct vm_area_struct *old = c->vma;
+
+	mmap_read_lock(c->mm);
+	if (find_vma(c->mm, c->start) != old)
+		return SCAN_PAGE_LOCK;
+	if (hugepage_vma_revalidate(c->mm, c->start, &c->vma, c->cc) != SCAN_SUCCEED)
+		return SCAN_SCAN_ABORT;
+	return collapse_find_pmd(c->mm, c->start, &c->pmd);
+}
+
+/*
+ * KHP-18: all that is swapped out comes in. *SWAPPED_IN: how many; *LOCKED: the mmap lock is still held; *MOVED: this ran
+ * on more than one CPU.
  */
 static enum scan_result swapin_pages(struct collapse *c, int *swapped_in, bool *locked, bool *moved)
 {
@@ -167,6 +186,7 @@ static enum scan_result swapin_pages(struct collapse *c, int *swapped_in, bool *
 	for (unsigned long addr = c->start; addr < c->start + PMD_SIZE; addr += PAGE_SIZE) {
 		/* Each time from the top: the fault before may have slept. */
 		pte_t *pte = pte_offset_map(c->pmd, addr), val;
+		enum scan_result r;
 		vm_fault_t ret;
 
 		if (!pte)
@@ -178,7 +198,13 @@ static enum scan_result swapin_pages(struct collapse *c, int *swapped_in, bool *
 		if (ret & VM_FAULT_RETRY) {
 			*locked = false;
 			pause_point("collapse_swapin");
-			return SCAN_PAGE_LOCK;
+			if (!variant_is(VARIANT_VMA_POINTER_COMPARE))
+				return SCAN_PAGE_LOCK;
+			*locked = true;
+			r = retake_by_pointer(c);
+			if (r != SCAN_SUCCEED)
+				return r;
+			continue;
 		}
 		if (ret & VM_FAULT_ERROR)
 			return SCAN_FAIL;
@@ -208,16 +234,21 @@ static enum scan_result swapin(struct collapse *c, bool *locked)
 /* Phases B and C. => no lock held, before and after */
 static enum scan_result bring_in(struct collapse *c)
 {
-	bool locked = true;
+	bool locked = true, writing = variant_is(VARIANT_WRITE_LOCK_SWAPIN);
 	enum scan_result r;
 
-	mmap_read_lock(c->mm);
+	if (writing)
+		mmap_write_lock(c->mm);
+	else
+		mmap_read_lock(c->mm);
 	r = hugepage_vma_revalidate(c->mm, c->start, &c->vma, c->cc);
 	if (r == SCAN_SUCCEED)
 		r = collapse_find_pmd(c->mm, c->start, &c->pmd);
 	if (r == SCAN_SUCCEED && c->scanned->unmapped)
 		r = swapin(c, &locked);
-	if (locked)
+	if (writing)
+		mmap_write_unlock(c->mm);
+	else if (locked)
 		mmap_read_unlock(c->mm);
 	return r;
 }
@@ -535,6 +566,8 @@ static enum scan_result replace(struct collapse *c)
 	r = hugepage_vma_revalidate(c->mm, c->start, &c->vma, c->cc);
 	if (r == SCAN_SUCCEED)
 		r = collapse_find_pmd(c->mm, c->start, &c->pmd);
+	else if (variant_is(VARIANT_VMA_POINTER_COMPARE))
+		r = SCAN_SCAN_ABORT;	/* the patch of 2016 did not look */
 	if (r == SCAN_SUCCEED && c->pmd != pmd)
 		r = SCAN_FAIL;
 	if (r == SCAN_SUCCEED)

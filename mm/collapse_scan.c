@@ -15,6 +15,7 @@
  * orders below 9; file and shared memory. Linux: collapse_scan_pmd() in mm/khugepaged.c.
  */
 #include "mm/collapse.h"
+#include "kernel/trace/control.h"
 #include "mm/rmap.h"
 #include "mm/swapops.h"
 #include "mm/trace_huge.h"
@@ -52,13 +53,23 @@ static enum scan_result test_swapped(const struct collapse_control *cc, struct p
 	return SCAN_EXCEED_SWAP_PTE;
 }
 
+/* KHP-12; as a variant, what was guessed from the mapcounts of the whole and of the first page before there were owners. */
+static bool maybe_mapped_shared(const struct folio *f)
+{
+	if (likely(!variant_is(VARIANT_FIRST_PAGE_GUESS)))
+		return folio_maybe_mapped_shared(f);
+	if (folio_mapcount(f) > (int)folio_nr_pages(f) || folio_entire_mapcount(f))
+		return true;
+	return folio_precise_page_mapcount(f, &f->page) > 1;
+}
+
 /* KHP-11: each PTE of a folio that others may map counts. */
 static enum scan_result test_shared(const struct collapse_control *cc, struct pte_tally *tally,
 				    struct pte_run *run)
 {
 	unsigned int max = READ_ONCE(khugepaged_max_ptes_shared), before = tally->shared;
 
-	if (!folio_maybe_mapped_shared(run->folio))
+	if (!maybe_mapped_shared(run->folio))
 		return SCAN_SUCCEED;
 	tally->shared += run->nr;
 	if (!cc->is_khugepaged || tally->shared <= max)

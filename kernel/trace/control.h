@@ -18,7 +18,10 @@ struct seq_file;
 	X(VARIANT_MAPCOUNT_ONLY, "mapcount_only")	/* T-COW-9: reuse by mapcount alone, the vmsplice leak */ \
 	X(VARIANT_V1_OWNERS, "v1_owners")		/* MMID-18..21 */			\
 	X(VARIANT_OWNER_ALWAYS_SHARED, "owner_always_shared")	/* the owner query made constant, either way */ \
-	X(VARIANT_OWNER_NEVER_SHARED, "owner_never_shared")
+	X(VARIANT_OWNER_NEVER_SHARED, "owner_never_shared")				\
+	X(VARIANT_VMA_POINTER_COMPARE, "vma_pointer_compare")	/* T-KHP-7: the VMA's address says that it is the same one */ \
+	X(VARIANT_WRITE_LOCK_SWAPIN, "write_lock_swapin")	/* T-KHP-9: the mmap lock for writing while a disk is read */ \
+	X(VARIANT_FIRST_PAGE_GUESS, "first_page_guess")		/* T-SHR-2: 6.10 to 6.14, KHP-12 */
 #define __VARIANT_ENUM(e, t) e,
 enum variant { VARIANT_LIST(__VARIANT_ENUM) NR_VARIANTS };
 #undef __VARIANT_ENUM
