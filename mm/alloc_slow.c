@@ -2,8 +2,12 @@
  * mm/alloc_slow.c - an allocation for which there is no memory above "low": make room, or find out that there is none.
  *
  *	wake kswapd ──> down to min ──> reclaim, try again, drain per-CPU lists, try again ──> progress? once more
- *	                   │                                                                       │ no, 16 times
+ *	                   │                   then compact, try again                             │ no, 16 times
  *	                   └─ may not wait: NULL                                                   └──> OOM killer
+ *
+ * For a block of more than one page free memory may be enough, but in pieces: then it is compacted, at first without
+ * waiting for anything, and harder in each round (MIG-16). Large blocks, and those of the kernel that spoil a pageblock,
+ * begin with that and reclaim afterwards.
  *
  * Who may fail, and when (RCL-11, RCL-14, RCL-27..29):
  *
@@ -18,12 +22,12 @@
  */
 #include "kernel/locking/lockdep.h"
 #include "kernel/sched/sched.h"
+#include "mm/compaction.h"
 #include "mm/internal.h"
 #include "mm/swap.h"
 #include "mm/vmscan.h"
 #include "mm/vmstat.h"
 
-#define COSTLY_ORDER	3
 #define MAX_RETRIES	16		/* rounds in a row without progress */
 
 /* ---- Where reclaim may happen (RCL-12) ---- */
@@ -65,6 +69,8 @@ struct slow_alloc {
 	bool drained;		/* the per-CPU lists, since the last progress */
 	bool oom_ran;		/* the OOM killer made room for this one */
 	int no_progress;
+	enum compact_priority prio;	/* of the next compaction */
+	enum compact_result compacted;	/* what came of the last one */
 };
 
 static bool is_dying(void)
@@ -113,6 +119,60 @@ static struct page *reclaim_and_try(struct slow_alloc *s, bool *progress)
 	s->drained = true;
 	return try_reserve(s);
 }
+
+/* ---- Compaction (MIG-16, MIG-17) ---- */
+
+static struct page *compact_and_try(struct slow_alloc *s, enum compact_priority prio)
+{
+	unsigned int old;
+	struct page *p;
+
+	s->compacted = COMPACT_SKIPPED;
+	if (!s->order || !(s->gfp & __GFP_IO))
+		return NULL;
+	old = memalloc_noreclaim_save();
+	fs_reclaim_acquire(s->gfp);
+	s->compacted = try_to_compact_pages(s->gfp, s->order, prio);
+	fs_reclaim_release(s->gfp);
+	memalloc_noreclaim_restore(old);
+	if (s->compacted == COMPACT_SKIPPED)
+		return NULL;
+	count_vm_event(COMPACTSTALL);
+	p = try_reserve(s);
+	count_vm_event(p ? COMPACTSUCCESS : COMPACTFAIL);
+	if (p)
+		compaction_defer_reset(page_zone(p), s->order, true);
+	return p;
+}
+
+/* Before anything is reclaimed. *GIVE_UP: who would not insist should not reclaim for it either. */
+static struct page *compact_first(struct slow_alloc *s, bool *give_up)
+{
+	struct page *p;
+
+	*give_up = false;
+	if (s->order <= COSTLY_ORDER && (s->gfp & __GFP_MOVABLE))
+		return NULL;
+	p = compact_and_try(s, COMPACT_PRIO_ASYNC);
+	if (s->order > COSTLY_ORDER && (s->gfp & __GFP_NORETRY)) {
+		s->prio = COMPACT_PRIO_ASYNC;
+		*give_up = s->compacted <= COMPACT_DEFERRED;
+	}
+	return p;
+}
+
+/* A run was in vain, or not made: the next one is to try harder. True: there is a harder way. */
+static bool compact_harder(struct slow_alloc *s)
+{
+	if (s->compacted == COMPACT_SKIPPED || s->compacted == COMPACT_SUCCESS)
+		return false;
+	if (s->prio <= (s->order > COSTLY_ORDER ? COMPACT_PRIO_SYNC_LIGHT : COMPACT_PRIO_SYNC_FULL))
+		return false;
+	s->prio--;
+	return true;
+}
+
+/* ---- Once more? ---- */
 
 /* What could be freed at best: anonymous memory only if it has somewhere to go. */
 static long reclaimable_pages(void)
@@ -170,12 +230,12 @@ static bool must_not_reclaim(gfp_t gfp)
 
 struct page *alloc_pages_slow(gfp_t gfp, unsigned int order)
 {
-	struct slow_alloc s = { .gfp = gfp, .order = order };
-	bool progress;
+	struct slow_alloc s = { .gfp = gfp, .order = order, .prio = COMPACT_PRIO_SYNC_LIGHT };
+	bool progress, give_up = false, harder;
 	struct page *p;
 
 	WARN_ON_ONCE((gfp & __GFP_NOFAIL) && must_not_reclaim(gfp));
-	for (;;) {
+	for (bool first = true;; first = false) {
 		if (gfp & __GFP_KSWAPD_RECLAIM)
 			wake_all_kswapds(&s);
 		p = try_reserve(&s);
@@ -183,12 +243,18 @@ struct page *alloc_pages_slow(gfp_t gfp, unsigned int order)
 			return p;
 		if (is_dying() && !(gfp & __GFP_NOFAIL))
 			return NULL;
+		p = first ? compact_first(&s, &give_up) : NULL;
+		if (p || give_up)
+			return p;
 		p = reclaim_and_try(&s, &progress);
+		if (!p)
+			p = compact_and_try(&s, s.prio);
 		if (p)
 			return p;
 		if ((gfp & __GFP_NORETRY) || (order > COSTLY_ORDER && !(gfp & (__GFP_RETRY_MAYFAIL | __GFP_NOFAIL))))
 			return NULL;
-		if (should_reclaim_retry(&s, progress)) {
+		harder = compact_harder(&s);
+		if (should_reclaim_retry(&s, progress) || harder) {
 			cond_resched();
 			continue;
 		}

@@ -10,19 +10,20 @@
  *	E  cleared	write, anon_vma	nothing: the PMD is none, every CPU was seen since
  *	   copied	write		wait for the locks of the folios
  *
- *	PMD ──> table ──> 512 pages		PMD ──> none			PMD ──> 2 MiB folio
- *						  table, isolated pages		   (table deposited, pages freed)
+ *	PMD ──> table ──> 512 pages	PMD ──> none		PMD ──> 2 MiB folio
+ *					  table, isolated	   (table deposited, pages freed)
  *
- * After each time without the mmap lock all that was known is forgotten: VMA and PMD are looked up and judged afresh.
- * Comparing the VMA's address with the old one would prove nothing (KHP-22). The expensive steps, memory and disk, come
- * before the write lock (LOCK-11). In E nobody can reach a page through this table any more: faults wait for the mmap
- * lock, rmap walkers for the anon_vma lock (KHP-25), and lockless pinners find the PMD changed (PIN-7 B4).
+ * After each time without the mmap lock all that was known is forgotten: VMA and PMD are looked up and judged
+ * afresh. Comparing the VMA's address with the old one would prove nothing (KHP-22). The expensive steps,
+ * memory and disk, come before the write lock (LOCK-11). In E nobody can reach a page through this table any
+ * more: faults wait for the mmap lock, rmap walkers for the anon_vma lock (KHP-25), and lockless pinners find
+ * the PMD changed (PIN-7 B4).
  *
  * Sources are copied, whatever they are: small folios, parts of large ones, pages that a relative maps, too.
  *
- * Rejected: holding the mmap lock for writing from the start, which blocks the whole process while a disk is read; a
- * sequence number for each PMD, which every fault would have to read (KHP-24). Left out: charges, machine checks while
- * copying, per-VMA locks. Linux: collapse_huge_page() in mm/khugepaged.c.
+ * Rejected: holding the mmap lock for writing from the start, which blocks the whole process while a disk is
+ * read; a sequence number for each PMD, which every fault would have to read (KHP-24). Left out: charges,
+ * machine checks while copying, per-VMA locks. Linux: collapse_huge_page() in mm/khugepaged.c.
  */
 #include "mm/collapse.h"
 #include "arch-x86_64/smp.h"
@@ -99,8 +100,8 @@ static void forget_detached(struct collapse *c) { }
 
 /* ---- Looking again ---- */
 
-enum scan_result hugepage_vma_revalidate(struct mm_struct *mm, unsigned long addr, struct vm_area_struct **vma,
-					 struct collapse_control *cc)
+enum scan_result hugepage_vma_revalidate(struct mm_struct *mm, unsigned long addr,
+					 struct vm_area_struct **vma, struct collapse_control *cc)
 {
 	enum tva_type type = cc->is_khugepaged ? TVA_KHUGEPAGED : TVA_FORCED_COLLAPSE;
 	const unsigned long gone = BIT(MMF_DISABLE_THP) | BIT(MMF_OOM_REAPED);
@@ -175,8 +176,8 @@ static enum scan_result retake_by_pointer(struct collapse *c)
 }
 
 /*
- * KHP-18: all that is swapped out comes in. *SWAPPED_IN: how many; *LOCKED: the mmap lock is still held; *MOVED: this ran
- * on more than one CPU.
+ * KHP-18: all that is swapped out comes in. *SWAPPED_IN: how many; *LOCKED: the mmap lock is still held;
+ * *MOVED: this ran on more than one CPU.
  */
 static enum scan_result swapin_pages(struct collapse *c, int *swapped_in, bool *locked, bool *moved)
 {
@@ -365,7 +366,8 @@ static enum scan_result isolate_all(struct collapse *c)
 	if (r == SCAN_SUCCEED && c->cc->is_khugepaged && !tally.referenced)
 		r = SCAN_LACK_REFERENCED_PAGE;
 	c->none_or_zero = tally.none_or_zero;
-	trace_mm_collapse_huge_page_isolate(tally_pfn(&tally), (int)tally.none_or_zero, (int)tally.referenced, (int)r);
+	trace_mm_collapse_huge_page_isolate(tally_pfn(&tally), (int)tally.none_or_zero, (int)tally.referenced,
+					    (int)r);
 	return r;
 }
 
@@ -443,8 +445,8 @@ struct released {
 };
 
 /*
- * A small folio's mapping goes. It is on no list: where nobody else has a reference the caller frees it from there, else
- * it goes back. => ptl held
+ * A small folio's mapping goes. It is on no list: where nobody else has a reference the caller frees it from
+ * there, else it goes back. => ptl held
  */
 static void release_small(struct collapse *c, struct folio *f, struct released *rel)
 {

@@ -1,20 +1,23 @@
 /*
- * mm/collapse_scan.c - is this range of 2 MiB worth a huge page? Looks at the 512 PTEs of its table (KHP-9..15).
+ * mm/collapse_scan.c - is this range of 2 MiB worth a huge page? Looks at the 512 PTEs of its table
+ * (KHP-9..15).
  *
- *	PMD: a table? ──> each PTE, the first refusal ends it ─────────────────────> enough of them used lately?
+ *	PMD: a table? ──> each PTE, the first refusal ends it ───────────────────> enough of them used lately?
  *	                  none, zero page │ swapped out │ shared    up to a limit    │ yes
  *	                  locked, pinned, not on the LRU, ...       not at all       └──> collapse.c
  *
- * Nothing is taken or changed here, so that a refusal costs nothing: the same tests are made again when the table is
- * out of everybody's reach (collapse.c). The limits and the question of use are khugepaged's, who guesses what a
- * program would like; MADV_COLLAPSE has been told (KHP-15). PTEs in a row that map one large folio are one step.
+ * Nothing is taken or changed here, so that a refusal costs nothing: the same tests are made again when the
+ * table is out of everybody's reach (collapse.c). The limits and the question of use are khugepaged's, who
+ * guesses what a program would like; MADV_COLLAPSE has been told (KHP-15). PTEs in a row that map one large
+ * folio are one step.
  *
- * Not here: who chooses the range (khugepaged.c, madvise_collapse.c). Left out: NUMA nodes; collapse to orders below 9;
- * file and shared memory. Linux: collapse_scan_pmd() in mm/khugepaged.c.
+ * Not here: who chooses the range (khugepaged.c, madvise_collapse.c). Left out: NUMA nodes; collapse to
+ * orders below 9; file and shared memory. Linux: collapse_scan_pmd() in mm/khugepaged.c.
  */
 #include "mm/collapse.h"
 #include "kernel/trace/control.h"
 #include "mm/rmap.h"
+#include "mm/swapops.h"
 #include "mm/trace_huge.h"
 #include "mm/vmstat.h"
 #include "mm/why_not_huge.h"
@@ -29,8 +32,9 @@ const char *scan_result_word(enum scan_result r)
 
 /* ---- One run of PTEs ---- */
 
-/* Whoever watches single pages wants to see each first touch: such a VMA gets nothing that it did not ask for. */
-static enum scan_result test_none(struct vm_area_struct *vma, const struct collapse_control *cc, struct pte_tally *tally)
+/* Whoever watches single pages wants to see each first touch: nothing is filled that nobody asked for. */
+static enum scan_result test_none(struct vm_area_struct *vma, const struct collapse_control *cc,
+				  struct pte_tally *tally)
 {
 	tally->none_or_zero++;
 	if (!(vma->vm_flags & VM_PAGE_TRACKING) &&
@@ -60,7 +64,8 @@ static bool maybe_mapped_shared(const struct folio *f)
 }
 
 /* KHP-11: each PTE of a folio that others may map counts. */
-static enum scan_result test_shared(const struct collapse_control *cc, struct pte_tally *tally, struct pte_run *run)
+static enum scan_result test_shared(const struct collapse_control *cc, struct pte_tally *tally,
+				    struct pte_run *run)
 {
 	unsigned int max = READ_ONCE(khugepaged_max_ptes_shared), before = tally->shared;
 
@@ -75,8 +80,8 @@ static enum scan_result test_shared(const struct collapse_control *cc, struct pt
 }
 
 /* Tests 3..7, of what is present. */
-static enum scan_result test_present(struct vm_area_struct *vma, const struct collapse_control *cc, struct pte_tally *tally,
-				     struct pte_run *run)
+static enum scan_result test_present(struct vm_area_struct *vma, const struct collapse_control *cc,
+				     struct pte_tally *tally, struct pte_run *run)
 {
 	struct page *page;
 
@@ -97,8 +102,8 @@ static enum scan_result test_present(struct vm_area_struct *vma, const struct co
 	return test_shared(cc, tally, run);
 }
 
-enum scan_result collapse_test_run(struct vm_area_struct *vma, const struct collapse_control *cc, struct pte_tally *tally,
-				   struct pte_run *run, bool isolating)
+enum scan_result collapse_test_run(struct vm_area_struct *vma, const struct collapse_control *cc,
+				   struct pte_tally *tally, struct pte_run *run, bool isolating)
 {
 	run->val = ptep_get(run->pte);
 	run->nr = 1;
@@ -144,7 +149,7 @@ enum scan_result collapse_find_pmd(struct mm_struct *mm, unsigned long addr, pmd
 	if (!*pmd)
 		return SCAN_NO_PTE_TABLE;
 	val = pmdp_get(*pmd);
-	if (pmd_trans_huge(val))
+	if (pmd_trans_huge(val) || is_pmd_migration_entry(val))
 		return SCAN_PMD_MAPPED;
 	return pmd_table(val) ? SCAN_SUCCEED : SCAN_NO_PTE_TABLE;
 }
@@ -158,8 +163,8 @@ static enum scan_result enough_referenced(const struct collapse_control *cc, con
 }
 
 /* KHP-10 for the 512 PTEs from TABLE on. => ptl held */
-static enum scan_result scan_table(struct vm_area_struct *vma, unsigned long start, pte_t *table, struct pte_tally *tally,
-				   struct collapse_control *cc)
+static enum scan_result scan_table(struct vm_area_struct *vma, unsigned long start, pte_t *table,
+				   struct pte_tally *tally, struct collapse_control *cc)
 {
 	struct pte_run run;
 
@@ -212,7 +217,7 @@ enum scan_result collapse_scan_pmd(struct mm_struct *mm, struct vm_area_struct *
 	}
 out:
 	note_scan_result(mm, start, r, cc->refused_addr);
-	trace_mm_khugepaged_scan_pmd(mm, tally_pfn(&tally), (int)tally.referenced, (int)tally.none_or_zero, (int)r,
-				     (int)tally.unmapped);
+	trace_mm_khugepaged_scan_pmd(mm, tally_pfn(&tally), (int)tally.referenced, (int)tally.none_or_zero,
+				     (int)r, (int)tally.unmapped);
 	return r;
 }

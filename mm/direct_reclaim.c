@@ -10,6 +10,7 @@
  * count of them, and says so to the allocator, which then does not take the round for one without progress.
  */
 #include "kernel/sched/sched.h"
+#include "mm/compaction.h"
 #include "mm/internal.h"
 #include "mm/trace_mm.h"
 #include "mm/vmscan.h"
@@ -114,12 +115,21 @@ static void count_stall(gfp_t gfp)
 	count_vm_event(gfp & __GFP_DMA32 ? ALLOCSTALL_DMA32 : gfp & __GFP_MOVABLE ? ALLOCSTALL_MOVABLE : ALLOCSTALL_NORMAL);
 }
 
-/* Priorities 12 to 0, until there is enough. */
-static void reclaim_rounds(struct scan_control *sc, bool *waited)
+/* For a large block it is enough if compaction can go ahead. */
+static bool leave_it_to_compaction(const struct scan_control *sc)
+{
+	return sc->order > COSTLY_ORDER && (sc->gfp & __GFP_IO) && compaction_ready(sc->gfp, sc->order);
+}
+
+/* Priorities 12 to 0, until there is enough. *READY: for compaction. */
+static void reclaim_rounds(struct scan_control *sc, bool *waited, bool *ready)
 {
 	for (sc->priority = DEF_PRIORITY; sc->priority >= 0; sc->priority--) {
 		long mark = reclaim_writeback_mark();
 
+		*ready = leave_it_to_compaction(sc);
+		if (*ready)
+			return;
 		shrink_node(sc);
 		if (sc->nr_reclaimed >= sc->nr_to_reclaim || fatal_signal_pending(current))
 			return;
@@ -133,6 +143,7 @@ unsigned long try_to_free_pages(gfp_t gfp, unsigned int order, bool *waited)
 	struct scan_control sc = {
 		.gfp = gfp, .order = order, .nr_to_reclaim = SWAP_CLUSTER_MAX, .zone = gfp_zone(gfp),
 	};
+	bool ready = false;
 	unsigned int old;
 
 	if (throttle_direct_reclaim(gfp))
@@ -142,8 +153,8 @@ unsigned long try_to_free_pages(gfp_t gfp, unsigned int order, bool *waited)
 	fs_reclaim_acquire(gfp);
 	for (;;) {
 		count_stall(gfp);
-		reclaim_rounds(&sc, waited);
-		if (sc.nr_reclaimed || !sc.skipped_deactivate || sc.force_deactivate)
+		reclaim_rounds(&sc, waited, &ready);
+		if (ready || sc.nr_reclaimed || !sc.skipped_deactivate || sc.force_deactivate)
 			break;
 		/* Nothing among the inactive ones, and active ones left in peace: not any more (RCL-6). */
 		sc.force_deactivate = true;
@@ -151,5 +162,5 @@ unsigned long try_to_free_pages(gfp_t gfp, unsigned int order, bool *waited)
 	fs_reclaim_release(gfp);
 	memalloc_noreclaim_restore(old);
 	trace_mm_vmscan_direct_reclaim_end(sc.nr_reclaimed);
-	return sc.nr_reclaimed;
+	return sc.nr_reclaimed ? sc.nr_reclaimed : ready;
 }

@@ -3,8 +3,8 @@
  *
  *	collapse PID START END		each 2 MiB of the range: its address and the word of ABI-20; ok
  *
- * As khugepaged would: with its limits and its settings, after a drain of all LRU batches, which begins each of its
- * passes (KHP-3). Linux has only the daemon, for which one has to wait.
+ * As khugepaged would: with its limits and its settings, after a drain of all LRU batches, which begins each
+ * of its passes (KHP-3). Linux has only the daemon, for which one has to wait.
  */
 #include "kernel/fs/seq_file.h"
 #include "kernel/sched/sched.h"
@@ -28,10 +28,13 @@ static enum scan_result collapse_one(struct mm_struct *mm, unsigned long addr)
 	return r;
 }
 
-static int force_collapse(struct mm_struct *mm, unsigned long start, unsigned long end, char *args, struct seq_file *out)
+static int force_collapse(struct mm_struct *mm, unsigned long start, unsigned long end, char *args,
+			  struct seq_file *out)
 {
+	unsigned long addr = ALIGN(start, PMD_SIZE);
+
 	lru_add_drain_all();
-	for (unsigned long addr = ALIGN(start, PMD_SIZE); addr < end && !fatal_signal_pending(current); addr += PMD_SIZE)
+	for (; addr < end && !fatal_signal_pending(current); addr += PMD_SIZE)
 		seq_printf(out, "%#lx %s\n", addr, scan_result_word(collapse_one(mm, addr)));
 	return 0;
 }

@@ -63,7 +63,6 @@ static int force_migrate(struct mm_struct *mm, unsigned long start, unsigned lon
 	while (!fatal_signal_pending(current) && (f = next_mapped_folio(mm, &addr, end))) {
 		int err = migrate_one_folio(f, mode);
 
-		folio_put(f);
 		*(err ? &failed : &moved) += 1;
 		if (!first_err)
 			first_err = err;

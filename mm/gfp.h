@@ -34,6 +34,7 @@
 
 #define MAX_PAGE_ORDER	10
 #define NR_PAGE_ORDERS	11
+#define COSTLY_ORDER	3	/* a block above that may be refused (RCL-14) */
 #define PAGEBLOCK_ORDER	9
 #define PAGEBLOCK_NR_PAGES 512
 
@@ -55,6 +56,10 @@ extern struct zone zones[MAX_NR_ZONES];
 #define for_each_populated_zone(z) for ((z) = zones; (z) < zones + MAX_NR_ZONES; (z)++) if ((z)->present_pages)
 /* The highest zone that a request may use. */
 static inline enum zone_type gfp_zone(gfp_t gfp) { return gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL; }
+static inline enum migratetype gfp_migratetype(gfp_t gfp)
+{
+	return (gfp & __GFP_MOVABLE) ? MIGRATE_MOVABLE : (gfp & __GFP_RECLAIMABLE) ? MIGRATE_RECLAIMABLE : MIGRATE_UNMOVABLE;
+}
 /* The zone of a frame; the mobility type of its pageblock (a hint without the zone lock). */
 struct zone *page_zone(const struct page *p);
 enum migratetype get_pageblock_migratetype(const struct page *p);

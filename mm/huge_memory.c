@@ -12,7 +12,7 @@
  * the lock of the PMD table.
  *
  * Not here: which VMAs may have huge PMDs (thp_policy.c), smaller large folios (memory.c), splitting folios
- * (split.c). Left out: huge PMDs of files, PMD migration entries. Linux: mm/huge_memory.c; the functions bear its names.
+ * (split.c), moving them (migrate.c). Left out: huge PMDs of files. Linux: mm/huge_memory.c; the functions bear its names.
  */
 #include "mm/huge_memory.h"
 #include "arch-x86_64/tlbflush.h"
@@ -22,6 +22,7 @@
 #include "mm/mmu_gather.h"
 #include "mm/oom.h"
 #include "mm/swap.h"
+#include "mm/swapops.h"
 #include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 #include "mm/why_not_huge.h"
@@ -34,6 +35,19 @@ spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma)
 		return NULL;
 	spin_lock(ptl);
 	if (likely(pmd_trans_huge(pmdp_get(pmd))))
+		return ptl;
+	spin_unlock(ptl);
+	return NULL;
+}
+
+spinlock_t *pmd_whole_lock(pmd_t *pmd)
+{
+	spinlock_t *ptl = pmd_lockptr(pmd);
+
+	if (!pmd_is_whole(pmdp_get(pmd)))
+		return NULL;
+	spin_lock(ptl);
+	if (likely(pmd_is_whole(pmdp_get(pmd))))
 		return ptl;
 	spin_unlock(ptl);
 	return NULL;
@@ -312,6 +326,17 @@ static int share_huge_pmd(struct vm_area_struct *dst, struct vm_area_struct *src
 	return 0;
 }
 
+/* COW-24: both are only readable when they come back; neither reference nor mapcount. => both PMD locks held */
+static void share_migration_pmd(struct vm_area_struct *dst, pmd_t *dst_pmd, pmd_t *src_pmd, struct page *table)
+{
+	swp_entry_t entry = make_readable_migration_entry(pmd_to_swp_entry(pmdp_get(src_pmd)));
+
+	add_mm_counter(dst->vm_mm, MM_ANONPAGES, HPAGE_PMD_NR);
+	pgtable_trans_huge_deposit(dst->vm_mm, dst_pmd, table);
+	set_pmd(src_pmd, swp_entry_to_pmd(entry));
+	set_pmd(dst_pmd, swp_entry_to_pmd(entry));
+}
+
 int copy_huge_pmd(struct mm_struct *dst_mm, struct mm_struct *src_mm, pmd_t *dst_pmd, pmd_t *src_pmd,
 		  unsigned long addr, struct vm_area_struct *dst, struct vm_area_struct *src)
 {
@@ -327,6 +352,10 @@ int copy_huge_pmd(struct mm_struct *dst_mm, struct mm_struct *src_mm, pmd_t *dst
 	/* An rmap walk may have made it a table meanwhile. */
 	if (likely(pmd_trans_huge(pmdp_get(src_pmd))))
 		err = share_huge_pmd(dst, src, dst_pmd, src_pmd, table);
+	else if (is_pmd_migration_entry(pmdp_get(src_pmd))) {
+		share_migration_pmd(dst, dst_pmd, src_pmd, table);
+		err = 0;
+	}
 	spin_unlock(src_ptl);
 	spin_unlock(dst_ptl);
 	if (likely(!err))
@@ -341,7 +370,7 @@ int copy_huge_pmd(struct mm_struct *dst_mm, struct mm_struct *src_mm, pmd_t *dst
 
 bool zap_huge_pmd(struct mmu_gather *tlb, struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr)
 {
-	spinlock_t *ptl = pmd_trans_huge_lock(pmd, vma);
+	spinlock_t *ptl = pmd_whole_lock(pmd);
 	struct folio *folio = NULL;
 	struct page *table;
 	pmd_t old;
@@ -351,10 +380,12 @@ bool zap_huge_pmd(struct mmu_gather *tlb, struct vm_area_struct *vma, pmd_t *pmd
 	old = pmdp_huge_get_and_clear(pmd);
 	tlb_flush_range_later(tlb, addr & PMD_MASK, PMD_SIZE);
 	table = pgtable_trans_huge_withdraw(vma->vm_mm, pmd);
-	if (!is_huge_zero_pmd(old)) {
+	if (!is_huge_zero_pmd(old))
+		add_mm_counter(vma->vm_mm, MM_ANONPAGES, -HPAGE_PMD_NR);
+	/* A migration entry is counted as memory, and nothing else (MIG-5). */
+	if (pmd_present(old) && !is_huge_zero_pmd(old)) {
 		folio = page_folio(pfn_to_page(pmd_pfn(old)));
 		folio_remove_rmap_pmd(folio, &folio->page, vma);
-		add_mm_counter(vma->vm_mm, MM_ANONPAGES, -HPAGE_PMD_NR);
 	}
 	spin_unlock(ptl);
 	/* Nobody was ever led to this table, it may go at once. */
@@ -362,6 +393,15 @@ bool zap_huge_pmd(struct mmu_gather *tlb, struct vm_area_struct *vma, pmd_t *pmd
 	if (folio)
 		tlb_remove_folio_pages(tlb, folio, 1);
 	return true;
+}
+
+/* MIG-5: as change_migration_entry of a PTE. => PMD lock held */
+static void change_migration_pmd(pmd_t *pmd)
+{
+	swp_entry_t entry = pmd_to_swp_entry(pmdp_get(pmd));
+
+	if (is_writable_migration_entry(entry))
+		set_pmd(pmd, swp_entry_to_pmd(make_readable_exclusive_migration_entry(entry)));
 }
 
 /* COW-26. */
@@ -384,11 +424,16 @@ static bool huge_pmd_needs_flush(pmd_t old, pmd_t new)
 unsigned long change_huge_pmd(struct mmu_gather *tlb, struct vm_area_struct *vma, pmd_t *pmd,
 			      unsigned long addr, pgprot_t newprot)
 {
-	spinlock_t *ptl = pmd_trans_huge_lock(pmd, vma);
+	spinlock_t *ptl = pmd_whole_lock(pmd);
 	pmd_t old, new;
 
 	if (!ptl)
 		return 0;
+	if (unlikely(is_pmd_migration_entry(pmdp_get(pmd)))) {
+		change_migration_pmd(pmd);
+		spin_unlock(ptl);
+		return HPAGE_PMD_NR;
+	}
 	/* Not present first, but huge all the time: the A and D bits that CPUs set until then are in OLD. */
 	old = __pmd(__atomic_fetch_and(&pmd->v, ~(u64)(_PAGE_PRESENT | _PAGE_PROTNONE), __ATOMIC_SEQ_CST));
 	new = pmd_modify(old, newprot);
@@ -411,7 +456,7 @@ bool move_huge_pmd(struct vm_area_struct *vma, unsigned long old_addr, unsigned 
 	/* A table that was made there for a neighbour: then the entries go one by one. */
 	if (!pmd_none(pmdp_get(new_pmd)))
 		return false;
-	old_ptl = pmd_trans_huge_lock(old_pmd, vma);
+	old_ptl = pmd_whole_lock(old_pmd);
 	if (!old_ptl)
 		return false;
 	if (new_ptl != old_ptl) {

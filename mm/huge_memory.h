@@ -3,6 +3,7 @@
  * (split.c), and the deferred-split queue (deferred_split.c).
  *
  *	a PMD entry is:	none | a table of PTEs | huge: a leaf that maps 2 MiB (not present for a moment while it is split)
+ *			| a migration entry: what was huge is being moved (migrate.c)
  *
  * Huge PMDs appear by a fault under the mmap lock for reading, only where the PMD was none (FLT-5), and turn into a
  * table at any time under the PMD lock. So whoever looks at a PMD without its lock must be ready for all of these.
@@ -19,6 +20,11 @@
  * PMD is huge now: its lock, held; else NULL with nothing held. => mmap or rmap lock held
  */
 spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma);
+/* The same if it is one entry for 2 MiB of whatever kind: huge, or a migration entry. */
+static inline bool pmd_is_whole(pmd_t pmd) { return !pmd_none(pmd) && !pmd_table(pmd); }
+spinlock_t *pmd_whole_lock(pmd_t *pmd);
+/* No CPU uses the huge PMD at HADDR any more, which is huge still. What it was, with all that CPUs set. => PMD lock held */
+pmd_t pmdp_invalidate(struct vm_area_struct *vma, unsigned long haddr, pmd_t *pmd);
 /* The 2 MiB of zeroes (huge_zero.c): never counted, never exclusive (COW-16); NULL while there is none. */
 extern struct folio *huge_zero_folio;
 /*
@@ -91,11 +97,11 @@ bool madvise_free_huge_pmd(struct mmu_gather *tlb, struct vm_area_struct *vma, p
 
 /* ---- Splitting a PMD mapping: never fails, no memory needed (SPLIT-1..3) ---- */
 
-/* If the PMD at ADDR is huge, make it a table. Takes and drops the PMD lock. => mmap or rmap lock held */
+/* If the PMD at ADDR is huge, or a migration entry, make it a table. Takes and drops the PMD lock. => mmap or rmap lock held */
 void split_huge_pmd(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr);
 /* The same from any address. */
 void split_huge_pmd_address(struct vm_area_struct *vma, unsigned long addr);
-/* => PMD lock held, PMD huge; ADDR 2 MiB aligned */
+/* => PMD lock held, PMD huge or a migration entry; ADDR 2 MiB aligned */
 void split_huge_pmd_locked(struct vm_area_struct *vma, unsigned long addr, pmd_t *pmd);
 /* VMA is about to get the borders START and END: no huge PMD may cross one. => mmap write */
 void vma_adjust_trans_huge(struct vm_area_struct *vma, unsigned long start, unsigned long end);

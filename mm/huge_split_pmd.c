@@ -8,16 +8,18 @@
  * the table was put aside when the PMD became huge. No CPU may hold a large and a small TLB entry for one
  * address, hence the step in the middle (Intel SDM vol. 3, 4.10.2.3).
  *
+ * What is being moved just then (a migration entry) becomes a table of migration entries.
+ *
  * Not here: cutting the folio itself (split.c). Linux: __split_huge_pmd_locked() in mm/huge_memory.c.
  */
 #include "arch-x86_64/tlbflush.h"
 #include "mm/huge_memory.h"
 #include "mm/rmap.h"
+#include "mm/swapops.h"
 #include "mm/trace_mm.h"
 #include "mm/vmstat.h"
 
-/* No CPU uses the entry afterwards. Its value, with all that CPUs set in it until then. => PMD lock held */
-static pmd_t pmdp_invalidate(struct vm_area_struct *vma, unsigned long haddr, pmd_t *pmd)
+pmd_t pmdp_invalidate(struct vm_area_struct *vma, unsigned long haddr, pmd_t *pmd)
 {
 	u64 gone = _PAGE_PRESENT | _PAGE_PROTNONE;
 	pmd_t old = __pmd(__atomic_fetch_and(&pmd->v, ~gone, __ATOMIC_SEQ_CST));
@@ -53,16 +55,41 @@ static void fill_with_page_ptes(struct vm_area_struct *vma, unsigned long haddr,
 		set_pte(pte + i, __pte(entry));
 }
 
+/* Lockless walkers follow the entry at once: the PTEs must be there before it. => PMD lock held */
+static void set_pmd_table(pmd_t *pmd, struct page *table)
+{
+	smp_wmb();
+	set_pmd(pmd, __pmd(page_to_phys(table) | _PAGE_TABLE));
+}
+
+/* RMAP-12: nothing is counted for any of them. => PMD lock held */
+static void split_migration_pmd(pmd_t *pmd, struct page *table)
+{
+	swp_entry_t entry = pmd_to_swp_entry(pmdp_get(pmd));
+	pte_t *pte = page_address(table);
+
+	for (int i = 0; i < PTRS_PER_TABLE; i++, entry.val++)
+		set_pte(pte + i, swp_entry_to_pte(entry));
+	set_pmd_table(pmd, table);
+}
+
 void split_huge_pmd_locked(struct vm_area_struct *vma, unsigned long addr, pmd_t *pmd)
 {
-	struct page *table = pgtable_trans_huge_withdraw(vma->vm_mm, pmd);
-	pmd_t old = pmdp_invalidate(vma, addr, pmd);
-	bool zero = is_huge_zero_pmd(old);
-	struct page *page = pfn_to_page(pmd_pfn(old));
+	struct page *table = pgtable_trans_huge_withdraw(vma->vm_mm, pmd), *page;
+	pmd_t old;
+	bool zero;
 
 	KASSERT(IS_ALIGNED(addr, PMD_SIZE), "SPLIT-3");
-	trace_split_pmd(vma->vm_mm, addr, page_to_pfn(page));
 	count_vm_event(THP_SPLIT_PMD);
+	if (unlikely(is_pmd_migration_entry(pmdp_get(pmd)))) {
+		trace_split_pmd(vma->vm_mm, addr, migration_entry_pfn(pmd_to_swp_entry(pmdp_get(pmd))));
+		split_migration_pmd(pmd, table);
+		return;
+	}
+	old = pmdp_invalidate(vma, addr, pmd);
+	zero = is_huge_zero_pmd(old);
+	page = pfn_to_page(pmd_pfn(old));
+	trace_split_pmd(vma->vm_mm, addr, page_to_pfn(page));
 	if (zero)
 		fill_with_zero_ptes(vma, page_address(table));
 	else
@@ -74,14 +101,12 @@ void split_huge_pmd_locked(struct vm_area_struct *vma, unsigned long addr, pmd_t
 	 */
 	if (!zero)
 		folio_remove_rmap_pmd(page_folio(page), page, vma);
-	/* Lockless walkers follow the entry at once: the PTEs must be there before it. */
-	smp_wmb();
-	set_pmd(pmd, __pmd(page_to_phys(table) | _PAGE_TABLE));
+	set_pmd_table(pmd, table);
 }
 
 void split_huge_pmd(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr)
 {
-	spinlock_t *ptl = pmd_trans_huge_lock(pmd, vma);
+	spinlock_t *ptl = pmd_whole_lock(pmd);
 
 	if (!ptl)
 		return;

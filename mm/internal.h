@@ -12,6 +12,17 @@ void free_boot_range(unsigned long pfn, unsigned long end);
 void zero_page_init(void);
 /* Make the frames from P on a folio: head, tails, counts. Frozen, nobody looks at them. page_alloc.c */
 void prep_compound(struct page *p, unsigned int order);
+/* Frames that are off all lists become memory in use, with one reference; and back, when that is gone. page_alloc.c */
+void prep_new_page(struct page *p, unsigned int order, gfp_t gfp);
+void free_pages_prepare(struct page *p, unsigned int order);
+/*
+ * Compaction: take the free block that begins with P off its list. Its order, or -1: too little would be left.
+ * => zone lock. Give back a block that was taken so, or a part of one. page_alloc.c
+ */
+int isolate_free_page(struct zone *z, struct page *p);
+void free_isolated_page(struct page *p, unsigned int order);
+/* A request of type MT would find a block of ORDER or more without stealing (MIG-9). A hint without the zone lock. */
+bool zone_has_usable_block(const struct zone *z, unsigned int order, enum migratetype mt);
 /* Memory for the request, if it leaves what RESERVE says. No sleep, no reclaim. page_alloc.c */
 enum alloc_reserve { RESERVE_LOW, RESERVE_MIN, RESERVE_ATOMIC, RESERVE_OOM, RESERVE_NONE };
 struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, enum alloc_reserve reserve);

@@ -11,6 +11,7 @@
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
 #include "kernel/sched/sched.h"
+#include "mm/compaction.h"
 #include "mm/internal.h"
 #include "mm/trace_mm.h"
 #include "mm/vmscan.h"
@@ -68,12 +69,6 @@ void wakeup_kswapd(struct zone *z, gfp_t gfp, unsigned int order)
 	}
 	trace_mm_vmscan_wakeup_kswapd(0, highest, order, gfp);
 	wake_up_all(&kswapd_wait);
-}
-
-/* The compaction daemon has not come yet: nobody is there to be woken. */
-void wakeup_kcompactd(unsigned int order)
-{
-	(void)order;
 }
 
 /* ---- One run ---- */
@@ -144,6 +139,7 @@ static void try_to_sleep(unsigned int order, unsigned int reclaimed, enum zone_t
 	init_wait(&w);
 	prepare_to_wait(&kswapd_wait, &w, TASK_INTERRUPTIBLE);
 	if (may_sleep(reclaimed, highest)) {
+		reset_isolation_suitable();
 		wakeup_kcompactd(order);
 		left = schedule_timeout_ns(NAP);
 		prepare_to_wait(&kswapd_wait, &w, TASK_INTERRUPTIBLE);

@@ -311,6 +311,21 @@ void lru_isolate_tail(enum lru_list l, struct lru_isolation *iso, struct list_he
 	mod_node_page_state(l >= LRU_INACTIVE_FILE ? NR_ISOLATED_FILE : NR_ISOLATED_ANON, (long)iso->taken);
 }
 
+struct folio *lru_isolate_page(struct page *p, struct list_head *dst)
+{
+	struct folio *f = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&lru_lock, flags);
+	/* PG_lru means a folio that is not freed until this lock is dropped; nothing else can be said of any frame. */
+	if (test_bit(PG_lru, &p->flags) && isolate_locked((struct folio *)p, folio_lru_list((struct folio *)p), dst))
+		f = (struct folio *)p;
+	spin_unlock_irqrestore(&lru_lock, flags);
+	if (f)
+		mod_node_page_state(isolated_stat(f), (long)folio_nr_pages(f));
+	return f;
+}
+
 void folios_putback_lru(struct list_head *list)
 {
 	struct folio *f, *next;

@@ -54,6 +54,11 @@ struct lru_isolation {
 	unsigned long skipped[MAX_NR_ZONES];
 };
 void lru_isolate_tail(enum lru_list l, struct lru_isolation *iso, struct list_head *dst);
+/*
+ * Compaction: if a folio on an LRU list begins with frame P, isolate it, with a reference more, and link it to DST; or
+ * NULL. P may be anything.
+ */
+struct folio *lru_isolate_page(struct page *p, struct list_head *dst);
 /* folio_putback_lru for all of LIST, which is empty afterwards; what has no other reference is freed. */
 void folios_putback_lru(struct list_head *list);
 /* A use that no page table tells of: the second one of an inactive folio activates it (RCL-5). */

@@ -4,15 +4,15 @@
  *	[start, end) of one VMA ──> each whole 2 MiB in it ──> collapse_scan_pmd, without khugepaged's limits
  *	                            0 only if all of them are huge at the end; else what the last failure says
  *
- * Policy settings do not count, except those by which somebody refused: MADV_NOHUGEPAGE, prctl (KHP-30). A block that is
- * just in use is passed over, and the next ones are done; EAGAIN then says that another try may help.
+ * Policy settings do not count, except those by which somebody refused: MADV_NOHUGEPAGE, prctl (KHP-30). A
+ * block that is just in use is passed over, and the next ones are done; EAGAIN then says that another try may
+ * help.
  *
  * Linux: madvise_collapse() in mm/khugepaged.c.
  */
 #include "kernel/sched/sched.h"
 #include "mm/khugepaged.h"
 #include "mm/lru.h"
-#include "mm/why_not_huge.h"
 
 /* KHP-28. */
 static int errno_of(enum scan_result r)
@@ -61,14 +61,14 @@ int madvise_collapse(struct vm_area_struct *vma, unsigned long start, unsigned l
 	unsigned long huge = 0;
 	bool dropped = false;
 
-	if (!thp_vma_allowable_orders(vma, vma->vm_flags, TVA_FORCED_COLLAPSE, BIT(HPAGE_PMD_ORDER)) || first > stop)
+	if (first > stop ||
+	    !thp_vma_allowable_orders(vma, vma->vm_flags, TVA_FORCED_COLLAPSE, BIT(HPAGE_PMD_ORDER)))
 		return -EINVAL;
 	/* A page in some CPU's batch would look used. */
 	lru_add_drain_all();
-	for (addr = first; addr < stop; addr += PMD_SIZE) {
-		r = SCAN_SUCCEED;
+	for (addr = first; addr < stop && !fatal_signal_pending(current); addr += PMD_SIZE) {
+		cond_resched();
 		if (dropped) {
-			cond_resched();
 			mmap_read_lock(mm);
 			dropped = false;
 			*lock_dropped = true;
@@ -80,7 +80,6 @@ int madvise_collapse(struct vm_area_struct *vma, unsigned long start, unsigned l
 			stop = min(stop, ALIGN_DOWN(vma->vm_end, PMD_SIZE));
 		}
 		r = collapse_scan_pmd(mm, vma, addr, &dropped, &cc);
-		note_scan_result(mm, addr, r, cc.refused_addr);
 		if (r == SCAN_SUCCEED || r == SCAN_PMD_MAPPED) {
 			huge++;
 			continue;

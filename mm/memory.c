@@ -356,6 +356,8 @@ static vm_fault_t __handle_mm_fault(struct vm_area_struct *vma, unsigned long ad
 		ret = create_huge_pmd(&vmf);
 	else if (unlikely(pmd_trans_huge(vmf.orig_pmd)))
 		ret = handle_huge_pmd(&vmf);
+	else if (unlikely(is_pmd_migration_entry(vmf.orig_pmd)))
+		ret = pmd_migration_entry_wait(vmf.pmd);
 	return ret & VM_FAULT_FALLBACK ? handle_pte_fault(&vmf) : ret;
 }
 

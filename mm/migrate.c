@@ -10,7 +10,9 @@
  * no reference and no mapcount; RSS counts the page all the time. munmap may clear entries, fork copy and mremap move
  * them meanwhile: putting back means looking again, with the same walk, for what is there then.
  *
- * Not here: moving the folio (migrate_folio.c), cutting it (split.c), PMD migration entries (a PMD is split first).
+ * A huge PMD becomes one entry, unless the folio is to be cut; it may be split while it is one, too.
+ *
+ * Not here: moving the folio (migrate_folio.c), cutting it (split.c).
  * Linux: try_to_migrate() in mm/rmap.c, remove_migration_ptes() in mm/migrate.c.
  */
 #include "mm/migrate.h"
@@ -18,6 +20,7 @@
 #include "kernel/trace/pause.h"
 #include "mm/huge_memory.h"
 #include "mm/mlock.h"
+#include "mm/swap.h"
 
 /* ---- Mappings to entries ---- */
 
@@ -31,9 +34,10 @@ struct unmap_batch {
 
 /*
  * Take out the PTEs from the one stood on that map consecutive pages, and flush them everywhere: what CPUs wrote
- * into the pages and into A and D is there now, and no more comes. => ptl held, so nobody sees the gap
+ * into the pages and into A and D is there now, and no more comes. With OWED a CPU may write until the flush at the end of
+ * the batch, if D is set already (try_to_unmap.c says why only then). => ptl held, so nobody sees the gap
  */
-static void clear_batch(struct page_vma_mapped_walk *pvmw, struct unmap_batch *b)
+static void clear_batch(struct page_vma_mapped_walk *pvmw, struct unmap_batch *b, bool owed)
 {
 	unsigned long addr = pvmw->address, max = UNMAP_BATCH;
 
@@ -42,16 +46,21 @@ static void clear_batch(struct page_vma_mapped_walk *pvmw, struct unmap_batch *b
 	b->nr = folio_pte_batch(pvmw->folio, pvmw->pte, ptep_get(pvmw->pte), max);
 	for (unsigned int i = 0; i < b->nr; i++)
 		b->old[i] = ptep_get_and_clear(pvmw->pte + i);
-	flush_tlb_range(pvmw->vma, addr, addr + ((unsigned long)b->nr << PAGE_SHIFT));
+	if (owed)
+		owe_flush(pvmw->vma->vm_mm, true);
+	else
+		flush_tlb_range(pvmw->vma, addr, addr + ((unsigned long)b->nr << PAGE_SHIFT));
+}
+
+static unsigned int entry_type(bool writable, bool exclusive)
+{
+	return writable ? SWP_MIGRATION_WRITE : exclusive ? SWP_MIGRATION_READ_EXCLUSIVE : SWP_MIGRATION_READ;
 }
 
 static pte_t entry_for(pte_t old, bool exclusive)
 {
-	unsigned int type = pte_write(old) ? SWP_MIGRATION_WRITE :
-			    exclusive	   ? SWP_MIGRATION_READ_EXCLUSIVE :
-					     SWP_MIGRATION_READ;
-
-	return swp_entry_to_pte(make_migration_entry(type, pte_pfn(old), pte_young(old), pte_dirty(old)));
+	return swp_entry_to_pte(make_migration_entry(entry_type(pte_write(old), exclusive), pte_pfn(old), pte_young(old),
+						     pte_dirty(old)));
 }
 
 /* The entry for one PTE that was taken out. False: it must stay mapped (PIN-7). */
@@ -70,14 +79,14 @@ static bool set_entry(struct folio *f, pte_t *pte, pte_t old)
 }
 
 /* One run of PTEs becomes entries; PVMW stands on its last PTE afterwards. False: a page is pinned. */
-static bool unmap_batch(struct page_vma_mapped_walk *pvmw)
+static bool unmap_batch(struct page_vma_mapped_walk *pvmw, bool owed)
 {
 	struct folio *f = pvmw->folio;
 	struct page *first = pfn_to_page(pte_pfn(ptep_get(pvmw->pte)));
 	struct unmap_batch b;
 	unsigned int done = 0;
 
-	clear_batch(pvmw, &b);
+	clear_batch(pvmw, &b, owed);
 	while (done < b.nr && set_entry(f, pvmw->pte + done, b.old[done]))
 		done++;
 	for (unsigned int i = done; i < b.nr; i++)
@@ -93,16 +102,42 @@ static bool unmap_batch(struct page_vma_mapped_walk *pvmw)
 	return done == b.nr;
 }
 
+/* The huge PMD stood on becomes an entry. It is huge all the time until then: none would be passed over. False: pinned. */
+static bool unmap_pmd(struct page_vma_mapped_walk *pvmw)
+{
+	struct folio *f = pvmw->folio;
+	bool exclusive = PageAnonExclusive(&f->page);
+	pmd_t old = pmdp_invalidate(pvmw->vma, pvmw->address, pvmw->pmd);
+
+	if (exclusive && folio_try_share_anon_rmap_pmd(f, &f->page)) {
+		set_pmd(pvmw->pmd, old);
+		return false;
+	}
+	set_pmd(pvmw->pmd, swp_entry_to_pmd(make_migration_entry(entry_type(pmd_write(old), exclusive), pmd_pfn(old),
+								 pmd_young(old), pmd_dirty(old))));
+	folio_remove_rmap_pmd(f, &f->page, pvmw->vma);
+	folio_put(f);
+	if (unlikely(pvmw->vma->vm_flags & VM_LOCKED))
+		mlock_drain_local();
+	return true;
+}
+
 static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long addr, void *arg)
 {
 	struct page_vma_mapped_walk pvmw = { .folio = f, .vma = vma, .address = addr };
+	const unsigned int *flags = arg;
 
 	pause_point("migrate_walk");
 	while (page_vma_mapped_walk(&pvmw)) {
-		if (!pvmw.pte) {
+		if (!pvmw.pte && !(*flags & TTU_SPLIT_HUGE_PMD)) {
+			if (!unmap_pmd(&pvmw)) {
+				page_vma_mapped_walk_done(&pvmw);
+				return false;
+			}
+		} else if (!pvmw.pte) {
 			split_huge_pmd_locked(vma, pvmw.address, pvmw.pmd);
 			page_vma_mapped_walk_restart(&pvmw);
-		} else if (!unmap_batch(&pvmw)) {
+		} else if (!unmap_batch(&pvmw, *flags & TTU_BATCH_FLUSH)) {
 			page_vma_mapped_walk_done(&pvmw);
 			return false;
 		}
@@ -110,9 +145,9 @@ static bool unmap_one(struct folio *f, struct vm_area_struct *vma, unsigned long
 	return true;
 }
 
-void try_to_migrate(struct folio *f, bool rmap_locked)
+void try_to_migrate(struct folio *f, unsigned int flags)
 {
-	struct rmap_walk w = { .one = unmap_one, .rmap_locked = rmap_locked };
+	struct rmap_walk w = { .arg = &flags, .one = unmap_one, .rmap_locked = flags & TTU_RMAP_LOCKED };
 
 	KASSERT(folio_test_locked(f), "RMAP-12");
 	folio_begin_unmapping(f);
@@ -193,6 +228,26 @@ static void restore_batch(struct page_vma_mapped_walk *pvmw, struct folio *dst)
 	pvmw->address += (unsigned long)(nr - 1) << PAGE_SHIFT;
 }
 
+static void restore_pmd(struct page_vma_mapped_walk *pvmw, struct folio *dst)
+{
+	struct vm_area_struct *vma = pvmw->vma;
+	swp_entry_t e = pmd_to_swp_entry(pmdp_get(pvmw->pmd));
+	pmd_t pmd = pfn_pmd(folio_pfn(dst), READ_ONCE(vma->vm_page_prot));
+
+	KASSERT(folio_test_pmd_mappable(dst), "RMAP-12");
+	if (!is_migration_entry_young(e))
+		pmd = pmd_mkold(pmd);
+	if (is_migration_entry_dirty(e))
+		pmd = pmd_mkdirty(pmd);
+	pmd = is_writable_migration_entry(e) ? maybe_pmd_mkwrite(pmd, vma) : pmd_wrprotect(pmd);
+	folio_get(dst);
+	folio_add_anon_rmap_pmd(dst, &dst->page, vma, pvmw->address,
+				is_readable_migration_entry(e) ? RMAP_NONE : RMAP_EXCLUSIVE);
+	set_pmd(pvmw->pmd, pmd);
+	if (unlikely(vma->vm_flags & VM_LOCKED))
+		mlock_drain_local();
+}
+
 static bool restore_one(struct folio *dst, struct vm_area_struct *vma, unsigned long addr, void *arg)
 {
 	const struct restore *r = arg;
@@ -200,9 +255,12 @@ static bool restore_one(struct folio *dst, struct vm_area_struct *vma, unsigned 
 		.folio = r->src, .vma = vma, .address = addr, .flags = PVMW_MIGRATION,
 	};
 
-	while (page_vma_mapped_walk(&pvmw))
-		if (!(r->flags & RMP_USE_ZERO) || !map_zero_page(&pvmw, dst))
+	while (page_vma_mapped_walk(&pvmw)) {
+		if (!pvmw.pte)
+			restore_pmd(&pvmw, dst);
+		else if (!(r->flags & RMP_USE_ZERO) || !map_zero_page(&pvmw, dst))
 			restore_batch(&pvmw, dst);
+	}
 	return true;
 }
 
@@ -234,4 +292,18 @@ void migration_entry_wait(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
 		migration_entry_wait_on_locked(page_folio(migration_entry_to_page(pte_to_swp_entry(val))), ptl);
 	else
 		pte_unmap_unlock(pte, ptl);
+}
+
+vm_fault_t pmd_migration_entry_wait(pmd_t *pmd)
+{
+	spinlock_t *ptl = pmd_lockptr(pmd);
+	pmd_t val;
+
+	spin_lock(ptl);
+	val = pmdp_get(pmd);
+	if (is_pmd_migration_entry(val))
+		migration_entry_wait_on_locked(page_folio(migration_entry_to_page(pmd_to_swp_entry(val))), ptl);
+	else
+		spin_unlock(ptl);
+	return 0;
 }

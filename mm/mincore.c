@@ -9,6 +9,7 @@
 #include "kernel/sched/sched.h"
 #include "kernel/task/cred.h"
 #include "kernel/task/syscall.h"
+#include "mm/huge_memory.h"
 #include "mm/swap.h"
 #include "mm/vma.h"
 
@@ -69,7 +70,7 @@ static int mincore_hole(unsigned long addr, unsigned long end, struct mm_walk *w
 
 static int mincore_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
-	bool huge = pmd_trans_huge(pmdp_get(pmd));
+	bool huge = pmd_is_whole(pmdp_get(pmd));
 
 	for (; addr < end; addr += PAGE_SIZE) {
 		pte_t *pte = huge ? NULL : pte_offset_map(pmd, addr);

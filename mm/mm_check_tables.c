@@ -154,11 +154,22 @@ static void tally_page(struct mm_tally *t, unsigned long addr, struct page *page
 	t->rss[mm_counter(f)] += pmd ? HPAGE_PMD_NR : 1;
 }
 
+/* It stands for NR pages, which no other entry of this mm maps meanwhile. */
+static void tally_migration_entry(struct mm_tally *t, swp_entry_t e, long nr)
+{
+	struct folio *f;
+
+	if (!frame_exists(t, migration_entry_pfn(e)))
+		return;
+	f = page_folio(migration_entry_to_page(e));
+	frame_of(t->c, &f->page)->flags |= T_MIGRATION;
+	t->rss[mm_counter(f)] += nr;
+}
+
 /* Not present: a swap entry, or one of a page that is on the move (RMAP-12). */
 static void tally_swap_pte(struct mm_tally *t, pte_t pte)
 {
 	swp_entry_t e = pte_to_swp_entry(pte);
-	struct folio *f;
 
 	if (is_poison_entry(e))
 		return;
@@ -167,11 +178,7 @@ static void tally_swap_pte(struct mm_tally *t, pte_t pte)
 		check_tally_entry(t->c, e, pte_swp_exclusive(pte));
 		return;
 	}
-	if (!frame_exists(t, migration_entry_pfn(e)))
-		return;
-	f = page_folio(migration_entry_to_page(e));
-	frame_of(t->c, &f->page)->flags |= T_MIGRATION;
-	t->rss[mm_counter(f)]++;
+	tally_migration_entry(t, e, 1);
 }
 
 static void tally_pte(struct mm_tally *t, unsigned long addr, pte_t pte)
@@ -238,7 +245,10 @@ static void walk_pmds(struct mm_tally *t, unsigned long addr, const pmd_t *table
 
 		if (pmd_none(pmd))
 			pmd = collapse_detached_pmd(t->mm, addr);
-		if (pmd_trans_huge(pmd)) {
+		if (is_pmd_migration_entry(pmd)) {
+			tally_migration_entry(t, pmd_to_swp_entry(pmd), HPAGE_PMD_NR);
+			huge++;
+		} else if (pmd_trans_huge(pmd)) {
 			tally_huge_pmd(t, addr, pmd);
 			huge++;
 		} else if (!pmd_none(pmd) && table_ok(t, pmd.v)) {

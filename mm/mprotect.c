@@ -96,7 +96,7 @@ static int change_pmd_range(pmd_t *pmd, unsigned long addr, unsigned long end, s
 {
 	struct protection_change *c = walk->private;
 
-	if (pmd_trans_huge(pmdp_get(pmd))) {
+	if (pmd_is_whole(pmdp_get(pmd))) {
 		if (end - addr < PMD_SIZE)
 			split_huge_pmd(walk->vma, pmd, addr & PMD_MASK);
 		else if (change_huge_pmd(&c->tlb, walk->vma, pmd, addr, c->prot))

@@ -136,7 +136,7 @@ static unsigned long move_page_tables(struct vm_area_struct *vma, unsigned long 
 			break;
 		if (step == PMD_SIZE) {
 			take_rmap_locks(vma);
-			moved = pmd_trans_huge(pmdp_get(old_pmd)) ?
+			moved = pmd_is_whole(pmdp_get(old_pmd)) ?
 				move_huge_pmd(vma, old, new, old_pmd, new_pmd) :
 				move_normal_pmd(vma, old_pmd, new_pmd, old);
 			drop_rmap_locks(vma);
@@ -145,7 +145,7 @@ static unsigned long move_page_tables(struct vm_area_struct *vma, unsigned long 
 		if (moved)
 			continue;
 		/* The two places differ within 2 MiB, or the range ends inside. */
-		if (pmd_trans_huge(pmdp_get(old_pmd)))
+		if (pmd_is_whole(pmdp_get(old_pmd)))
 			split_huge_pmd(vma_lookup(vma->vm_mm, old), old_pmd, old & PMD_MASK);
 		if (pte_alloc(vma->vm_mm, new_pmd))
 			break;

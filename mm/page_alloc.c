@@ -51,11 +51,6 @@ enum migratetype get_pageblock_migratetype(const struct page *p)
 	return *pageblock_type(p);
 }
 
-static inline enum migratetype gfp_migratetype(gfp_t gfp)
-{
-	return (gfp & __GFP_MOVABLE) ? MIGRATE_MOVABLE : (gfp & __GFP_RECLAIMABLE) ? MIGRATE_RECLAIMABLE : MIGRATE_UNMOVABLE;
-}
-
 static inline int pcp_kind(unsigned int order)
 {
 	return order == 0 ? 0 : order == HPAGE_PMD_ORDER ? 1 : -1;
@@ -182,19 +177,13 @@ static unsigned long pageblock_good_pages(struct page *p, enum migratetype mt)
 	bool block_movable = *pageblock_type(p) == MIGRATE_MOVABLE;
 	unsigned long good = 0;
 
-	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; ) {
-		struct page *q = start + i;
+	for (unsigned long i = 0, n; i < PAGEBLOCK_NR_PAGES; i += n) {
+		const struct page *q = start + i;
+		bool free = page_is_type(q, PGTY_buddy), lru = test_bit(PG_lru, &compound_head(q)->flags);
 
-		if (page_is_type(q, PGTY_buddy)) {
-			good += 1UL << q->private;
-			i += 1UL << q->private;
-			continue;
-		}
-		if (mt == MIGRATE_MOVABLE)
-			good += test_bit(PG_lru, &q->flags);
-		else if (block_movable)
-			good += !test_bit(PG_lru, &q->flags);
-		i++;
+		n = free ? 1UL << q->private : 1;
+		if (free || (mt == MIGRATE_MOVABLE ? lru : block_movable && !lru))
+			good += n;
 	}
 	return good;
 }
@@ -217,10 +206,12 @@ static void claim_pageblock(struct zone *z, struct page *p, enum migratetype mt)
 	}
 }
 
-/* Claim first, from the largest block down; a Movable request only down to order 4. */
+/* Claim first, from the largest block down; a Movable request only down to this order. */
+#define LOWEST_MOVABLE_CLAIM 4
+
 static struct page *rmqueue_claim(struct zone *z, unsigned int order, enum migratetype mt, bool whole_only)
 {
-	unsigned int lowest = whole_only ? PAGEBLOCK_ORDER : mt == MIGRATE_MOVABLE ? 4 : 0;
+	unsigned int lowest = whole_only ? PAGEBLOCK_ORDER : mt == MIGRATE_MOVABLE ? LOWEST_MOVABLE_CLAIM : 0;
 
 	for (int o = MAX_PAGE_ORDER; o >= (int)max(order, lowest); o--) {
 		for (int i = 0; i < 2; i++) {
@@ -273,6 +264,49 @@ static struct page *__rmqueue(struct zone *z, unsigned int order, enum migratety
 	if (!p && mode == FALLBACK_ALL)
 		p = rmqueue_steal(z, order, mt);
 	return p;
+}
+
+/* ---- Compaction takes free blocks as targets, and gives back what it did not need ---- */
+
+int isolate_free_page(struct zone *z, struct page *p)
+{
+	unsigned int order = (unsigned int)p->private;
+
+	if (!zone_watermark_ok(z, 0, z->watermark[WMARK_MIN] + (1UL << order), ZONE_DMA32, 0))
+		return -1;
+	del_from_free_list(z, p, order);
+	atomic_long_sub(1L << order, &z->free_pages);
+	if (order >= PAGEBLOCK_ORDER - 1)
+		for (unsigned long n = 0; n < (1UL << order); n += PAGEBLOCK_NR_PAGES)
+			if (*pageblock_type(p + n) != MIGRATE_MOVABLE)
+				claim_pageblock(z, p + n, MIGRATE_MOVABLE);	/* MIG-10 */
+	return (int)order;
+}
+
+void free_isolated_page(struct page *p, unsigned int order)
+{
+	struct zone *z = page_zone(p);
+	unsigned long flags;
+
+	spin_lock_irqsave(&z->lock, flags);
+	__free_one_page(z, p, order, *pageblock_type(p));
+	spin_unlock_irqrestore(&z->lock, flags);
+}
+
+bool zone_has_usable_block(const struct zone *z, unsigned int order, enum migratetype mt)
+{
+	for (unsigned int o = order; o < NR_PAGE_ORDERS; o++) {
+		const struct free_area *area = &z->free_area[o];
+
+		if (!list_empty(&area->free_list[mt]))
+			return true;
+		if (mt == MIGRATE_MOVABLE && o < LOWEST_MOVABLE_CLAIM)
+			continue;
+		for (int i = 0; i < 2; i++)
+			if (!list_empty(&area->free_list[fallbacks[mt][i]]))
+				return true;
+	}
+	return false;
 }
 
 /* ---- Per-CPU lists. => interrupts off ---- */
@@ -449,13 +483,8 @@ static void destroy_compound(struct page *p, unsigned int order)
 	}
 }
 
-void free_frozen_pages(struct page *p, unsigned int order)
+void free_pages_prepare(struct page *p, unsigned int order)
 {
-	struct zone *z = page_zone(p);
-	enum migratetype mt;
-	unsigned long flags;
-
-	trace_mm_page_free(page_to_pfn(p), order);
 	if (test_bit(PG_head, &p->flags))
 		destroy_compound(p, order);
 	check_free_page(p);
@@ -463,6 +492,16 @@ void free_frozen_pages(struct page *p, unsigned int order)
 	p->mapping = NULL;
 	poison_pages(p, order);
 	kasan_free_pages(p, order);
+}
+
+void free_frozen_pages(struct page *p, unsigned int order)
+{
+	struct zone *z = page_zone(p);
+	enum migratetype mt;
+	unsigned long flags;
+
+	trace_mm_page_free(page_to_pfn(p), order);
+	free_pages_prepare(p, order);
 	local_irq_save(flags);
 	count_vm_events(PGFREE, 1L << order);
 	mt = *pageblock_type(p);
@@ -584,6 +623,20 @@ void prep_compound(struct page *p, unsigned int order)
 		INIT_LIST_HEAD(&f->_deferred_list);
 }
 
+void prep_new_page(struct page *p, unsigned int order, gfp_t gfp)
+{
+	KASSERT_EQ(atomic_read(&p->_refcount), 0, "FOL-2");
+	kasan_alloc_pages(p, order);
+	unpoison_pages(p, order);
+	p->private = 0;
+	p->mapping = NULL;
+	if (gfp & __GFP_ZERO)
+		clear_pages(page_address(p), 1UL << order);
+	if (order && (gfp & __GFP_COMP))
+		prep_compound(p, order);
+	atomic_set(&p->_refcount, 1);
+}
+
 struct page *alloc_pages(gfp_t gfp, unsigned int order)
 {
 	struct page *p;
@@ -598,18 +651,8 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (unlikely(!p))
 		p = alloc_pages_slow(gfp, order);
 	trace_mm_page_alloc(p ? page_to_pfn(p) : ~0UL, order, gfp, gfp_migratetype(gfp));
-	if (unlikely(!p))
-		return NULL;
-	KASSERT_EQ(atomic_read(&p->_refcount), 0, "FOL-2");
-	kasan_alloc_pages(p, order);
-	unpoison_pages(p, order);
-	p->private = 0;
-	p->mapping = NULL;
-	if (gfp & __GFP_ZERO)
-		clear_pages(page_address(p), 1UL << order);
-	if (order && (gfp & __GFP_COMP))
-		prep_compound(p, order);
-	atomic_set(&p->_refcount, 1);
+	if (likely(p))
+		prep_new_page(p, order, gfp);
 	return p;
 }
 

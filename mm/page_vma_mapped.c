@@ -74,19 +74,26 @@ static bool scan_table(struct page_vma_mapped_walk *pvmw, unsigned long end)
 	return true;
 }
 
-/* Does the huge PMD map the folio? Then it is locked and stood on. */
+/* Is the PMD what is looked for? => PMD lock held */
+static bool pmd_matches(const struct page_vma_mapped_walk *pvmw, pmd_t pmd)
+{
+	if (pvmw->flags & PVMW_MIGRATION)
+		return is_pmd_migration_entry(pmd) &&
+		       migration_entry_pfn(pmd_to_swp_entry(pmd)) == folio_pfn(pvmw->folio);
+	return pmd_present(pmd) && pmd_pfn(pmd) == folio_pfn(pvmw->folio);
+}
+
+/* Does the one entry for 2 MiB map the folio? Then it is locked and stood on. */
 static bool stand_on_pmd(struct page_vma_mapped_walk *pvmw, pmd_t *pmd)
 {
 	spinlock_t *ptl;
-	pmd_t val;
 
-	if ((pvmw->flags & PVMW_MIGRATION) || !folio_test_pmd_mappable(pvmw->folio))
+	if (!folio_test_pmd_mappable(pvmw->folio))
 		return false;
-	ptl = pmd_trans_huge_lock(pmd, pvmw->vma);
+	ptl = pmd_whole_lock(pmd);
 	if (!ptl)
 		return false;
-	val = pmdp_get(pmd);
-	if (!pmd_present(val) || pmd_pfn(val) != folio_pfn(pvmw->folio)) {
+	if (!pmd_matches(pvmw, pmdp_get(pmd))) {
 		spin_unlock(ptl);
 		return false;
 	}
@@ -102,7 +109,7 @@ static bool enter(struct page_vma_mapped_walk *pvmw, unsigned long end)
 	struct mm_struct *mm = pvmw->vma->vm_mm;
 	pmd_t *pmd = mm_find_pmd(mm, pvmw->address);
 
-	if (pmd && pmd_trans_huge(pmdp_get(pmd)) && stand_on_pmd(pvmw, pmd))
+	if (pmd && pmd_is_whole(pmdp_get(pmd)) && stand_on_pmd(pvmw, pmd))
 		return true;
 	/* If it was huge a moment ago and is a table now, this finds the table. */
 	pvmw->pte = pmd ? pte_offset_map_lock(mm, pmd, pvmw->address, &pvmw->ptl) : NULL;

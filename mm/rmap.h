@@ -142,7 +142,7 @@ int folio_referenced(struct folio *f);
 /*
  * Step through the entries by which VMA maps pages of F, under their table's lock: fill folio, vma, address (and
  * zero the rest), then loop. Each true answer stands on one entry: pvmw->pte (one PTE, or migration entry of it if
- * PVMW_MIGRATION), or pvmw->pmd with pte NULL (a PMD of F). False: the end, nothing locked. To leave the loop
+ * PVMW_MIGRATION), or pvmw->pmd with pte NULL (a PMD of F, or the migration entry of one). False: the end, nothing locked. To leave the loop
  * early call page_vma_mapped_walk_done. Between two calls the lock may have been dropped.
  */
 #define PVMW_MIGRATION	1u		/* look for migration entries of F's pages instead of present ones */

@@ -105,18 +105,24 @@ static void account_pte(struct mem_size_stats *s, struct vm_area_struct *vma, un
 
 static void account_huge_pmd(struct mem_size_stats *s, struct vm_area_struct *vma, unsigned long addr, pmd_t pmd)
 {
-	struct page *page = vm_normal_page_pmd(vma, addr & PMD_MASK, pmd);
-	struct entry_bits e = { pmd_young(pmd), pmd_dirty(pmd), vma->vm_flags & VM_LOCKED };
+	bool present = pmd_present(pmd);
+	struct page *page = present ? vm_normal_page_pmd(vma, addr & PMD_MASK, pmd) :
+				      migration_entry_to_page(pmd_to_swp_entry(pmd));
+	struct entry_bits e = { .locked = vma->vm_flags & VM_LOCKED };
 
 	if (!page)
 		return;		/* the huge zero page */
+	if (present) {
+		e.young = pmd_young(pmd);
+		e.dirty = pmd_dirty(pmd);
+	}
 	s->anon_thp += PMD_SIZE;
-	account_pages(s, page, HPAGE_PMD_NR, e, true);
+	account_pages(s, page, HPAGE_PMD_NR, e, present);
 }
 
 static int smaps_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
-	spinlock_t *ptl = pmd_trans_huge_lock(pmd, walk->vma);
+	spinlock_t *ptl = pmd_whole_lock(pmd);
 	pte_t *pte;
 
 	if (ptl) {
@@ -315,17 +321,25 @@ static u64 pagemap_entry(struct vm_area_struct *vma, unsigned long addr, pte_t e
 /* ABI-12: like Linux, bit 56 of all 512 pages is that of the head. The huge zero page is a page here. */
 static void pagemap_huge(pmd_t pmd, unsigned long addr, unsigned long end, struct pagemap_read *r)
 {
-	struct page *head = pfn_to_page(pmd_pfn(pmd));
+	bool present = pmd_present(pmd);
 
-	for (; addr < end; addr += PAGE_SIZE)
-		r->buf[(addr - r->start) >> PAGE_SHIFT] =
-			pagemap_present(head, pmd_pfn(pmd) + pte_index(addr), r->show_pfn);
+	for (; addr < end; addr += PAGE_SIZE) {
+		swp_entry_t e = pmd_to_swp_entry(pmd);
+		u64 *to = &r->buf[(addr - r->start) >> PAGE_SHIFT];
+
+		if (present) {
+			*to = pagemap_present(pfn_to_page(pmd_pfn(pmd)), pmd_pfn(pmd) + pte_index(addr), r->show_pfn);
+		} else {
+			e.val += pte_index(addr);
+			*to = pagemap_migration(e, r->show_pfn);
+		}
+	}
 }
 
 static int pagemap_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
 	struct pagemap_read *r = walk->private;
-	spinlock_t *ptl = pmd_trans_huge_lock(pmd, walk->vma);
+	spinlock_t *ptl = pmd_whole_lock(pmd);
 	pte_t *pte;
 
 	if (ptl) {

@@ -203,7 +203,7 @@ static int split_mapped(const struct split *s)
 	/* A pin shows already here: then even the PMD mappings stay as they are (SPLIT-5). */
 	if (folio_expected_ref_count(s->f) + 1 != folio_ref_count(s->f))
 		return -EAGAIN;
-	try_to_migrate(s->f, true);
+	try_to_migrate(s->f, TTU_RMAP_LOCKED | TTU_SPLIT_HUGE_PMD);
 	pause_point("split_unmapped");
 	if (!freeze_and_cut(s)) {
 		remove_migration_ptes(s->f, s->f, RMP_LOCKED);

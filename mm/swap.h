@@ -134,7 +134,11 @@ int swap_pte_batch(const pte_t *pte, int max_nr, pte_t first);
  */
 #define TTU_BATCH_FLUSH	 1u
 #define TTU_IGNORE_MLOCK 2u
+#define TTU_RMAP_LOCKED	 4u	/* this and the next: of try_to_migrate */
+#define TTU_SPLIT_HUGE_PMD 8u
 void try_to_unmap(struct folio *f, unsigned int flags);
+/* This task owes a flush: PTEs of MM that a CPU may have were cleared, DIRTY ones. => ptl held */
+void owe_flush(struct mm_struct *mm, bool dirty);
 /* Do the flushes this task owes: all; if a cleared PTE was dirty. */
 void try_to_unmap_flush(void);
 void try_to_unmap_flush_dirty(void);

@@ -56,5 +56,9 @@ static inline struct page *migration_entry_to_page(swp_entry_t e) { return pfn_t
 /* Names a slot of an area: counts there, and as MM_SWAPENTS. */
 static inline bool is_pte_swap_entry(pte_t p) { return is_swap_pte(p) && !non_swap_entry(pte_to_swp_entry(p)); }
 static inline bool is_pte_migration_entry(pte_t p) { return is_swap_pte(p) && is_migration_entry(pte_to_swp_entry(p)); }
+/* The same for a huge PMD: one entry, which names the head. Never a swap entry. */
+static inline pmd_t swp_entry_to_pmd(swp_entry_t e)	{ return __pmd(pte_val(swp_entry_to_pte(e))); }
+static inline swp_entry_t pmd_to_swp_entry(pmd_t p)	{ return pte_to_swp_entry(__pte(p.v)); }
+static inline bool is_pmd_migration_entry(pmd_t p)	{ return !pmd_none(p) && !pmd_present(p); }
 
 #endif

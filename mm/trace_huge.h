@@ -49,7 +49,7 @@ TRACE_EVENT(mm_compaction_begin,
 	"zone_start=0x%lx migrate_pfn=0x%lx free_pfn=0x%lx zone_end=0x%lx, mode=%s",
 	REC->zone_start, REC->migrate_pfn, REC->free_pfn, REC->zone_end, REC->sync ? "sync" : "async")
 
-/* Linux's words of status: not_suitable_zone, skipped, deferred, no_suitable_page, continue, complete, partial, success, contended. */
+/* Linux's words of status: not_suitable_zone, skipped, deferred, no_suitable_page, continue, complete, partial_skipped, contended, success. */
 TRACE_EVENT(mm_compaction_end,
 	TP_FIELDS((unsigned long, zone_start), (unsigned long, migrate_pfn), (unsigned long, free_pfn),
 		  (unsigned long, zone_end), (bool, sync), (const char *, status)),

@@ -35,8 +35,7 @@
 
 /* ---- Flushes that are owed ---- */
 
-/* PTEs of MM that a CPU may have were cleared. => ptl held */
-static void owe_flush(struct mm_struct *mm, bool dirty)
+void owe_flush(struct mm_struct *mm, bool dirty)
 {
 	smp_mb();		/* the clearing before the reading of the mask: see tlb.c */
 	current->tlb_ubc.cpus |= READ_ONCE(mm->cpu_bitmap);

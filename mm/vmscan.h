@@ -32,8 +32,6 @@ unsigned long try_to_free_pages(gfp_t gfp, unsigned int order, bool *waited);
 void wakeup_kswapd(struct zone *z, gfp_t gfp, unsigned int order);
 /* A folio's writeback is over and PG_reclaim was set: to the tail of its inactive list (pgrotated). Any context. */
 void folio_rotate_reclaimable(struct folio *f);
-/* kcompactd's wake-up: an entry point that the compaction issue fills. */
-void wakeup_kcompactd(unsigned int order);
 extern int vm_swappiness;
 
 /* ---- Between the files of reclaim ---- */

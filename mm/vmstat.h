@@ -58,6 +58,12 @@
 	X(PGMIGRATE_SUCCESS, pgmigrate_success) X(PGMIGRATE_FAIL, pgmigrate_fail) \
 	X(THP_MIGRATION_SUCCESS, thp_migration_success) X(THP_MIGRATION_FAIL, thp_migration_fail) \
 	X(THP_MIGRATION_SPLIT, thp_migration_split)				\
+	X(COMPACTMIGRATE_SCANNED, compact_migrate_scanned) X(COMPACTFREE_SCANNED, compact_free_scanned) \
+	X(COMPACTISOLATED, compact_isolated) X(COMPACTSTALL, compact_stall)	\
+	X(COMPACTFAIL, compact_fail) X(COMPACTSUCCESS, compact_success)		\
+	X(KCOMPACTD_WAKE, compact_daemon_wake)					\
+	X(KCOMPACTD_MIGRATE_SCANNED, compact_daemon_migrate_scanned)		\
+	X(KCOMPACTD_FREE_SCANNED, compact_daemon_free_scanned)			\
 	X(UNEVICTABLE_PGCULLED, unevictable_pgs_culled) X(UNEVICTABLE_PGSCANNED, unevictable_pgs_scanned) \
 	X(UNEVICTABLE_PGRESCUED, unevictable_pgs_rescued)			\
 	X(UNEVICTABLE_PGMLOCKED, unevictable_pgs_mlocked)			\

@@ -105,7 +105,7 @@ SYSCALL_DEFINE4(newfstatat, int, dfd, const char __user *, name, struct user_sta
 
 static long do_statfs(const struct path *p, struct user_statfs __user *ubuf)
 {
-	struct super_block *sb = p->dentry->d_sb;
+	struct super_block *sb = p->mnt->mnt_sb;
 	struct user_statfs u = {
 		.f_type = sb->s_magic,
 		.f_bsize = PAGE_SIZE,

@@ -172,7 +172,7 @@ static void context_switch(struct rq *rq, struct task_struct *prev, struct task_
 static noinline void trace_switch(bool preempt, const struct task_struct *prev, const struct task_struct *next)
 {
 	trace_sched_switch(trace_comm_of(prev->comm), prev->pid, prev->static_prio,
-			   preempt ? SWITCH_PREEMPTED : (long)prev->__state, trace_comm_of(next->comm), next->pid,
+			   preempt && prev->pid ? SWITCH_PREEMPTED : (long)prev->__state, trace_comm_of(next->comm), next->pid,
 			   next->static_prio);
 }
 

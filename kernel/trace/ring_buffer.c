@@ -29,6 +29,9 @@
 #include "kernel/lib/bug.h"
 #include "kernel/lib/string.h"
 #include "kernel/locking/mutex.h"
+#include "kernel/trace/pause.h"
+#include "mm/page.h"
+#include "mm/show_mem.h"
 #include "mm/slab.h"
 
 /* w: written by the CPU it belongs to, interrupts off; r: ring_reader_lock */
@@ -137,9 +140,11 @@ void ring_buffer_write(const struct trace_entry *ent, size_t size)
 static bool copy_record(const struct ring *r, u64 pos, struct ring_record *out)
 {
 	const struct ring_record *rec = record_at(r, pos);
-	/* Until tail has been looked at, the length may be anything. */
-	u64 len = min_t(u64, READ_ONCE(rec->len), min_t(u64, RING_MAX_RECORD, r->size - pos % r->size));
+	u64 len;
 
+	pause_point("ring_copy");
+	/* Until tail has been looked at, the length may be anything. */
+	len = min_t(u64, READ_ONCE(rec->len), min_t(u64, RING_MAX_RECORD, r->size - pos % r->size));
 	memcpy(out, rec, len);
 	smp_rmb();
 	return READ_ONCE(r->tail) <= pos;
@@ -285,8 +290,12 @@ static void swap_memory(void *arg)
 
 int ring_buffer_resize(int cpu, unsigned long kb)
 {
-	struct ring_memory m = { vmalloc(kb << 10), kb << 10 };
+	struct ring_memory m = { .size = kb << 10 };
 
+	/* Memory that others would have to be killed for is not there. */
+	if (kb >> (PAGE_SHIFT - 10) > si_mem_available() / 2)
+		return -ENOMEM;
+	m.data = vmalloc(m.size);
 	if (!m.data)
 		return -ENOMEM;
 	smp_call_function_single(cpu, swap_memory, &m);
@@ -295,14 +304,27 @@ int ring_buffer_resize(int cpu, unsigned long kb)
 	return 0;
 }
 
+/* On a small machine with many CPUs all rings together are to take at most an eighth of what is left. */
+static unsigned long default_kb(void)
+{
+	unsigned long share = si_mem_available() / 8 / nr_cpu_ids;
+
+	return clamp(share << (PAGE_SHIFT - 10), 2 * PAGE_SIZE >> 10, (unsigned long)RING_DEFAULT_KB);
+}
+
 int ring_buffer_alloc(void)
 {
+	static bool done;		/* memory that is there once never goes */
 	int cpu, err = 0;
 
+	if (READ_ONCE(done))
+		return 0;
 	mutex_lock(&ring_reader_lock);
 	for_each_online_cpu(cpu)
 		if (!err && !ring_buffer_size_kb(cpu))
-			err = ring_buffer_resize(cpu, RING_DEFAULT_KB);
+			err = ring_buffer_resize(cpu, default_kb());
+	if (!err)
+		WRITE_ONCE(done, true);
 	mutex_unlock(&ring_reader_lock);
 	return err;
 }

@@ -49,7 +49,7 @@ int trace_marker_write(const char *text, size_t len)
 	bool newline = !len || text[len - 1] != '\n';
 	struct trace_print_entry *e;
 	size_t size = sizeof(*e) + len + newline + 1;
-	int err = ring_buffer_alloc();
+	int err = READ_ONCE(ring_buffer_on) ? ring_buffer_alloc() : -EBADF;
 
 	if (err)
 		return err;

@@ -33,7 +33,7 @@ struct trace_print_entry {
 	unsigned long ip;
 	char text[];
 };
-/* Leave TEXT, LEN bytes, as a marker; a newline is added where there is none. 0 or -ENOMEM. => may sleep */
+/* Leave TEXT, LEN bytes, as a marker; a newline is added where there is none. 0, -ENOMEM, -EBADF: off. => may sleep */
 int trace_marker_write(const char *text, size_t len);
 
 /* TRACE_FLAG_*, of struct trace_entry: Linux's. */

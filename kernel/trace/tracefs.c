@@ -20,7 +20,6 @@
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
 #include "kernel/trace/trace_internal.h"
-#include "mm/show_mem.h"
 #include "mm/slab.h"
 
 /* The data of a file: which CPUs it is about. */
@@ -234,6 +233,9 @@ static int pipe_wait_text(struct trace_pipe *p, struct file *f, size_t want)
 		pipe_fill(p, want);
 		if (p->text.count || at_end(p))
 			break;
+		/* The writer was faster and has replaced all that there was when we began. */
+		if (ring_buffer_any(cpus))
+			continue;
 		if (f->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		err = wait_event_interruptible(pipe_wait, pipe_ready(cpus) || at_end(p));
@@ -379,7 +381,7 @@ static int total_size_show(struct seq_file *m, void *data)
 	return 0;
 }
 
-/* Whole pages, at least two; and the machine must have them. */
+/* Whole pages, at least two. */
 static ssize_t size_write(struct file *f, char *buf, size_t len, void *data, struct task_struct *task)
 {
 	unsigned long kb, pages;
@@ -390,8 +392,6 @@ static ssize_t size_write(struct file *f, char *buf, size_t len, void *data, str
 	pages = max(DIV_ROUND_UP(min(kb, 1UL << 40), PAGE_SIZE >> 10), 2UL);
 	mutex_lock(&ring_reader_lock);
 	for_each_cpu_in(cpu, data) {
-		if (!err && pages > si_mem_available() / 2)
-			err = -ENOMEM;
 		if (!err)
 			err = ring_buffer_resize(cpu, pages * (PAGE_SIZE >> 10));
 	}

@@ -570,6 +570,23 @@ TEST(a_page_that_is_being_moved)
 	end_victim(v);
 }
 
+/* A huge page that is just being moved is as good as there (KHP-9). */
+static char *make_huge(void) { return large_area(HUGE, HUGE_ORDER); }
+TEST(a_huge_page_that_is_being_moved)
+{
+	const struct row r = { make_huge, nothing, NULL, becomes_huge };
+	need_force();
+	pid_t v = start_victim(&r), w = start_walker(v, "migrate sync", "migrate_unmapped");
+	long alloc = vmstat("thp_collapse_alloc");
+	struct iovec range_of_v = { *range_seen, HUGE };
+	EXPECT_EQ(syscall(SYS_process_madvise, (int)OK(syscall(SYS_pidfd_open, v, 0)), &range_of_v, 1, ADVISE_COLLAPSE, 0),
+		  HUGE);
+	EXPECT_EQ(vmstat("thp_collapse_alloc"), alloc);
+	release("migrate_unmapped");
+	EXPECT_CHILD(w);
+	end_victim(v);
+}
+
 /* ---- All at once ---- */
 
 static volatile int stop, wrong;

@@ -3,6 +3,7 @@
  * MIG-6, RMAP-12). By the forced migration of Quire's controls.
  */
 #include "tests/user/large.h"
+#include "tests/user/swaparea.h"
 #include <pthread.h>
 
 /* ---- Helpers ---- */
@@ -28,6 +29,13 @@ static int migrate_of(pid_t pid, const char *p, size_t n, const char *mode)
 static int migrate(const char *p, size_t n) { return migrate_of(getpid(), p, n, "sync"); }
 
 #define NR(k) ((long)((k)->size / PAGE))
+/* Cases for all that is moved as a whole. */
+#define TEST_MOVED(n) \
+	static void n(const struct kind *k); \
+	TEST(n##_64k) { n(BY_64K); } \
+	TEST(n##_2m_ptes) { n(BY_PTES); } \
+	TEST(n##_2m_pmd) { n(BY_PMD); } \
+	static void n(const struct kind *k)
 
 /* ---- What stays (T-MIG-1) ---- */
 
@@ -39,7 +47,10 @@ TEST_KINDS(exclusive)
 	long rss = smaps_kb(p, "Anonymous"), dirty = smaps_kb(p, "Private_Dirty"), young = smaps_kb(p, "Referenced");
 	long ok = vmstat("pgmigrate_success"), thp = vmstat("thp_migration_success"), nr = size_stat(k->order, "nr_anon");
 	struct folio_state s = folio_state(getpid(), p), now;
+	long pmds_split = vmstat("thp_split_pmd");
 	EXPECT_EQ(migrate(p, k->size), 0);
+	EXPECT_EQ(vmstat("thp_split_pmd"), pmds_split);
+	EXPECT_EQ(huge_mapped(p), k == BY_PMD ? (long)HUGE / 1024 : 0);
 	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
 	EXPECT_TRUE(in_blocks(p, k->size, k->order));
@@ -53,11 +64,9 @@ TEST_KINDS(exclusive)
 	EXPECT_TRUE(has_flag(p, KPF_ANON));
 	EXPECT_EQ(faults_of_writing(p, k->size), 0);
 	now = folio_state(getpid(), p);
-	if (k != BY_PMD) {
-		EXPECT_EQ(now.total, s.total);
-		EXPECT_EQ(now.refs, s.refs);
-		EXPECT_EQ(now.count[0], s.count[0]);
-	}
+	EXPECT_EQ(now.total, s.total);
+	EXPECT_EQ(now.refs, s.refs);
+	EXPECT_EQ(now.count[0], s.count[0]);
 	EXPECT_EQ(now.shared, 0);
 	EXPECT_EQ(migrate(p, k->size), 0);
 	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
@@ -219,6 +228,35 @@ TEST_KINDS(referenced)
 	EXPECT_EQ(page[9], byte_of(5));
 	EXPECT_EQ(migrate(p, k->size), 0);
 	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
+}
+
+/* Somebody else holds the folio lock (T-MIG-2). */
+static void *advise_a_part(void *arg)
+{
+	char dir[60];
+	snprintf(dir, sizeof(dir), "arm madvise_split %d once", (int)syscall(SYS_gettid));
+	EXPECT_EQ(control("pause", "%s", dir), 0);
+	OK(madvise((char *)arg + 4 * PAGE, 4 * PAGE, MADV_COLD));
+	return NULL;
+}
+TEST(locked_by_somebody_else)
+{
+	need_force();
+	char *p = area_of(BY_64K);
+	uint64_t *before = frames_of(p, 16 * PAGE);
+	long failed = vmstat("pgmigrate_fail");
+	pthread_t thread;
+	EXPECT_EQ(pthread_create(&thread, NULL, advise_a_part, p), 0);
+	ASSERT_TRUE(ktap_until(parked_at("madvise_split") == 1));
+	EXPECT_EQ(migrate_of(getpid(), p, 16 * PAGE, "async"), EAGAIN);
+	EXPECT_EQ(vmstat("pgmigrate_fail"), failed + 16);
+	EXPECT_EQ(frames_changed(p, 16 * PAGE, before), 0);
+	EXPECT_TRUE(has_flag(p, KPF_LRU));
+	EXPECT_EQ(control("pause", "disarm madvise_split"), 0);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(migrate(p, 16 * PAGE), 0);
+	EXPECT_EQ(frames_changed(p, 16 * PAGE, before), 16);
+	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
 }
 
 TEST(what_is_not_there_is_no_error)
@@ -400,7 +438,7 @@ static void let_touch(struct touch *t)
 	EXPECT_TRUE(waits(dir));
 }
 
-TEST_LARGE_KINDS(readers_and_writers_wait)
+TEST_MOVED(readers_and_writers_wait)
 {
 	char *p = area_of(k);
 	uint64_t *before = frames_of(p, k->size);
@@ -431,7 +469,7 @@ TEST_LARGE_KINDS(readers_and_writers_wait)
 	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
 }
 
-TEST_LARGE_KINDS(fork_meanwhile)
+TEST_MOVED(fork_meanwhile)
 {
 	char *p = area_of(k);
 	uint64_t *before = frames_of(p, k->size);
@@ -459,7 +497,7 @@ TEST_LARGE_KINDS(fork_meanwhile)
 	EXPECT_CHILD(pid);
 }
 
-TEST_LARGE_KINDS(munmap_meanwhile)
+TEST_MOVED(munmap_meanwhile)
 {
 	char *p = area_of(k);
 	long rss = status_kb("RssAnon"), deferred = size_stat(k->order, "split_deferred");
@@ -475,7 +513,7 @@ TEST_LARGE_KINDS(munmap_meanwhile)
 	EXPECT_EQ(faults_of_writing(p, 4 * PAGE), 0);
 }
 
-TEST_LARGE_KINDS(everything_unmapped_meanwhile)
+TEST_MOVED(everything_unmapped_meanwhile)
 {
 	char *p = area_of(k);
 	long nr = size_stat(k->order, "nr_anon");
@@ -485,7 +523,7 @@ TEST_LARGE_KINDS(everything_unmapped_meanwhile)
 	EXPECT_EQ(size_stat(k->order, "nr_anon"), nr - 1);
 }
 
-TEST_LARGE_KINDS(dontneed_and_touch_meanwhile)
+TEST_MOVED(dontneed_and_touch_meanwhile)
 {
 	char *p = area_of(k);
 	struct parked_move m = park(p, k->size);
@@ -497,7 +535,7 @@ TEST_LARGE_KINDS(dontneed_and_touch_meanwhile)
 	EXPECT_EQ(wrong_pages(p, 4 * PAGE, 0) + wrong_pages(p + 5 * PAGE, k->size - 5 * PAGE, 5), 0);
 }
 
-TEST_LARGE_KINDS(mprotect_meanwhile)
+TEST_MOVED(mprotect_meanwhile)
 {
 	char *p = area_of(k);
 	uint64_t *after;
@@ -514,7 +552,73 @@ TEST_LARGE_KINDS(mprotect_meanwhile)
 	EXPECT_EQ(frames_changed(p, k->size, after), 0);		/* still exclusive */
 }
 
-TEST_LARGE_KINDS(mremap_meanwhile)
+TEST_MOVED(advice_passes_over)
+{
+	char *p = area_of(k);
+	uint64_t *before = frames_of(p, k->size);
+	struct parked_move m = park(p, k->size);
+	long rss = smaps_kb(p, "Rss");
+	OK(madvise(p, k->size, MADV_COLD));
+	OK(madvise(p, k->size, MADV_PAGEOUT));
+	OK(madvise(p + 4 * PAGE, 4 * PAGE, MADV_PAGEOUT));
+	OK(madvise(p, k->size, MADV_FREE));
+	EXPECT_EQ(smaps_kb(p, "Rss"), rss);
+	unpark(m);
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
+	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
+}
+
+/* What tells of pages without touching them sees that they are there. */
+TEST_MOVED(onlookers_see_the_pages)
+{
+	char *p = area_of(k);
+	unsigned char *vec = malloc(k->size / PAGE);
+	long rss = smaps_kb(p, "Rss"), thp = huge_mapped(p), in_core = 0;
+	struct parked_move m = park(p, k->size);
+	EXPECT_EQ(smaps_kb(p, "Rss"), rss);
+	EXPECT_EQ(smaps_kb(p, "Private_Clean") + smaps_kb(p, "Private_Dirty"), 0);	/* no mapcount says whose */
+	EXPECT_EQ(huge_mapped(p), thp);
+	OK(mincore(p, k->size, vec));
+	for (size_t i = 0; i < k->size / PAGE; i++)
+		in_core += vec[i] & 1;
+	EXPECT_EQ(in_core, NR(k));
+	EXPECT_EQ(pagemap(p + 5 * PAGE) & (PM_PRESENT | PM_SWAPPED), PM_SWAPPED);
+	EXPECT_EQ((pagemap(p + 5 * PAGE) >> 5) & ((1ul << 42) - 1), ((pagemap(p) >> 5) & ((1ul << 42) - 1)) + 5);
+	EXPECT_EQ(ktap_write("/proc/self/clear_refs", "1"), 0);
+	unpark(m);
+	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
+}
+
+/* To a place that can take the whole entry. */
+TEST_MOVED(mremap_of_all_meanwhile)
+{
+	char *p = area_of(k), *q = reserve(2 * HUGE);
+	uint64_t *before = frames_of(p, k->size);
+	struct parked_move m = park(p, k->size);
+	OK(mremap(p, k->size, k->size, MREMAP_MAYMOVE | MREMAP_FIXED, q));
+	unpark(m);
+	EXPECT_EQ(frames_changed(q, k->size, before), NR(k));
+	EXPECT_EQ(wrong_pages(q, k->size, 0), 0);
+	EXPECT_EQ(faults_of_writing(q, k->size), 0);
+}
+
+TEST_MOVED(mprotect_of_all_meanwhile)
+{
+	char *p = area_of(k);
+	uint64_t *after;
+	struct parked_move m = park(p, k->size);
+	OK(mprotect(p, k->size, PROT_READ));
+	unpark(m);
+	EXPECT_EQ(huge_mapped(p), k == BY_PMD ? (long)HUGE / 1024 : 0);
+	EXPECT_EQ(touch_signal(p + PAGE, true), SIGSEGV);
+	OK(mprotect(p, k->size, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
+	after = frames_of(p, k->size);
+	faults_of_writing(p, k->size);
+	EXPECT_EQ(frames_changed(p, k->size, after), 0);
+}
+
+TEST_MOVED(mremap_meanwhile)
 {
 	char *p = area_of(k), *q = reserve(2 * HUGE);
 	uint64_t *before = frames_of(p, k->size);
@@ -526,7 +630,7 @@ TEST_LARGE_KINDS(mremap_meanwhile)
 	EXPECT_EQ(faults_of_writing(q + 3 * PAGE, k->size), 0);
 }
 
-TEST_LARGE_KINDS(exit_meanwhile)
+TEST_MOVED(exit_meanwhile)
 {
 	char *p;
 	struct turns t;
@@ -556,7 +660,7 @@ TEST_LARGE_KINDS(exit_meanwhile)
 	EXPECT_CHILD(mover);
 }
 
-TEST_LARGE_KINDS(a_pin_waits)
+TEST_MOVED(a_pin_waits)
 {
 	char *p = area_of(k), *buffer = malloc(PAGE);
 	int fd = gup_open();
@@ -578,6 +682,87 @@ TEST_LARGE_KINDS(a_pin_waits)
 	EXPECT_CHILD(pid);
 	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
 	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
+}
+
+/* ---- In the swap cache (T-MIG-1, T-MIG-5) ---- */
+
+#define KPF_SWAPCACHE 13
+
+/* A page at P that others share, out of all tables and in the swap cache. */
+static void into_the_swap_cache(char *p)
+{
+	EXPECT_EQ(control("force", "swapcache %d 0x%lx 0x%lx keep", (int)getpid(), (unsigned long)p, (unsigned long)p + PAGE), 0);
+	EXPECT_EQ(control("force", "swapcache %d 0x%lx 0x%lx release", (int)getpid(), (unsigned long)p, (unsigned long)p + PAGE), 0);
+	EXPECT_TRUE(is_swapped(p));
+}
+
+TEST(what_is_in_the_swap_cache_stays_in_it)
+{
+	need_force();
+	const char *disk = swap_on(0);
+	char *p = area_of(SMALL);
+	struct turns t;
+	turns_init(&t);
+	pid_t child = ktap_fork();			/* whose entry keeps it there */
+	if (!child) {
+		child_waits(&t);
+		EXPECT_EQ(wrong_pages(p, PAGE, 0), 0);
+		ktap_exit();
+	}
+	into_the_swap_cache(p);
+	EXPECT_EQ(p[PAGE - 8], 0);			/* mapped again, and cached still */
+	EXPECT_TRUE(has_flag(p, KPF_SWAPCACHE));
+	uint64_t before = pfn_of(p);
+	long swaps = status_kb("VmSwap"), rss = status_kb("RssAnon");
+	EXPECT_EQ(migrate(p, PAGE), 0);
+	EXPECT_NE(pfn_of(p), before);
+	EXPECT_TRUE(has_flag(p, KPF_SWAPCACHE));
+	EXPECT_EQ(status_kb("VmSwap"), swaps);
+	EXPECT_EQ(status_kb("RssAnon"), rss);
+	EXPECT_EQ(wrong_pages(p, PAGE, 0), 0);
+	child_go(&t);
+	EXPECT_CHILD(child);
+	EXPECT_EQ(page_out(p, PAGE), 1);
+	EXPECT_EQ(wrong_pages(p, PAGE, 0), 0);
+	swap_off(disk);
+	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
+}
+
+/* Who finds the folio in the cache while it is copied has a reference: this try is in vain, and he gets the right page. */
+TEST(a_lookup_in_the_swap_cache_meanwhile)
+{
+	need_force();
+	const char *disk = swap_on(0);
+	char *p = area_of(SMALL);
+	struct turns t;
+	turns_init(&t);
+	pid_t child = ktap_fork();
+	if (!child) {
+		child_waits(&t);
+		EXPECT_EQ(wrong_pages(p, PAGE, 0), 0);
+		ktap_exit();
+	}
+	into_the_swap_cache(p);
+	EXPECT_EQ(p[PAGE - 8], 0);
+	uint64_t before = pfn_of(p);
+	pid_t owner = getpid(), mover = ktap_fork();
+	if (!mover) {
+		EXPECT_EQ(control("pause", "arm migrate_copy %d once", (int)getpid()), 0);
+		EXPECT_EQ(migrate_of(owner, p, PAGE, "sync"), 0);
+		ktap_exit();
+	}
+	ASSERT_TRUE(ktap_until(parked_at("migrate_copy") == 1));
+	char dir[40];
+	snprintf(dir, sizeof(dir), "/proc/%d", (int)child);
+	child_go(&t);
+	EXPECT_TRUE(waits(dir));
+	EXPECT_EQ(control("pause", "disarm migrate_copy"), 0);
+	EXPECT_CHILD(mover);
+	EXPECT_CHILD(child);
+	EXPECT_NE(pfn_of(p), before);
+	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
+	swap_off(disk);
+	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
 }
 
 /* ---- No store is lost (T-MIG-6) ---- */
@@ -614,6 +799,7 @@ static void no_store_lost(const struct kind *k, int rounds, const char *mode)
 TEST(no_store_is_lost_4k) { no_store_lost(SMALL, ktap_scale(100), "sync"); }
 TEST(no_store_is_lost_64k) { no_store_lost(BY_64K, ktap_scale(200), "async"); }
 TEST(no_store_is_lost_2m) { no_store_lost(BY_PTES, ktap_scale(40), "sync-light"); }
+TEST(no_store_is_lost_2m_pmd) { no_store_lost(BY_PMD, ktap_scale(40), "async"); }
 /* Each round moves 16 folios. */
 TEST_SLOW(no_store_is_lost_in_10000_moves) { no_store_lost(SMALL, ktap_scale(625), "async"); }
 

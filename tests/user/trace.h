@@ -42,8 +42,14 @@ static inline int trace_write_how(const char *file, const char *text, int how)
 	int fd = open(trace_path(file), O_WRONLY | O_CLOEXEC | how), error = 0;
 	if (fd < 0)
 		return errno;
-	if (*text && write(fd, text, strlen(text)) < 0)
-		error = errno;
+	/* Linux takes one word of set_event at a time. */
+	for (ssize_t n; *text && !error; text += n) {
+		n = write(fd, text, strlen(text));
+		if (n < 0) {
+			error = errno;
+			n = 0;
+		}
+	}
 	close(fd);
 	return error;
 }
