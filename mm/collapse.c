@@ -39,31 +39,6 @@
 #include "mm/trace_huge.h"
 #include "mm/vmstat.h"
 
-#define ISOLATE_BATCH 32
-
-struct collapse {
-	struct mm_struct *mm;
-	struct collapse_control *cc;
-	unsigned long start;
-	const struct pte_tally *scanned;
-	struct folio *folio;		/* the new one, ours until it is mapped */
-	/* Found after each wait. */
-	struct vm_area_struct *vma;
-	pmd_t *pmd;
-	/* From clearing the PMD on. */
-	pmd_t old;			/* names the table */
-	pte_t *table;
-	spinlock_t *ptl;
-	struct folio *batch[ISOLATE_BATCH];	/* locked, not isolated yet */
-	unsigned int nr_batch;
-	unsigned int nr_small;		/* small folios locked and isolated: the first ones of the table */
-	struct list_head large;		/* the same of large ones, each once, with a reference more */
-	unsigned int none_or_zero;
-#ifndef RELEASE
-	struct list_head link;		/* in detached */
-#endif
-};
-
 /* ---- Tables that are away for a moment, for the checker ---- */
 
 #ifndef RELEASE
@@ -255,11 +230,7 @@ static enum scan_result bring_in(struct collapse *c)
 
 /* ---- The table goes, and comes back ---- */
 
-/*
- * KHP-20: nobody finds the table from here on, nor has anybody found it who is not done with it.
- * => mmap lock and anon_vma lock held for writing
- */
-static void detach_table(struct collapse *c)
+void collapse_detach_table(struct collapse *c)
 {
 	spinlock_t *pml = pmd_lockptr(c->pmd);
 
@@ -276,7 +247,7 @@ static void detach_table(struct collapse *c)
 	pause_point("collapse_cleared");
 }
 
-static void reattach_table(struct collapse *c)
+void collapse_reattach_table(struct collapse *c)
 {
 	spinlock_t *pml = pmd_lockptr(c->pmd);
 
@@ -339,21 +310,24 @@ static enum scan_result take_folio(struct collapse *c, struct folio *f)
 	if (large)
 		folio_get(f);
 	c->batch[c->nr_batch++] = f;
-	return large || c->nr_batch == ISOLATE_BATCH ? isolate_batch(c) : SCAN_SUCCEED;
+	return large || c->nr_batch == COLLAPSE_BATCH ? isolate_batch(c) : SCAN_SUCCEED;
 }
 
 /* => ptl held */
 static enum scan_result isolate_all(struct collapse *c)
 {
+	unsigned int end = c->first + c->nr;
 	struct pte_tally tally = { 0 };
 	enum scan_result r = SCAN_SUCCEED, last;
 	struct pte_run run;
 
-	for (unsigned int i = 0; i < HPAGE_PMD_NR && r == SCAN_SUCCEED; i += run.nr) {
+	for (unsigned int i = c->first; i < end && r == SCAN_SUCCEED; i += run.nr) {
 		run.pte = c->table + i;
 		run.addr = c->start + i * PAGE_SIZE;
-		run.max = HPAGE_PMD_NR - i;
+		run.max = end - i;
 		r = collapse_test_run(c->vma, c->cc, &tally, &run, true);
+		if (r == SCAN_SUCCEED && c->nr < HPAGE_PMD_NR)
+			r = collapse_block_takes(c, &tally, &run);
 		if (r == SCAN_SUCCEED && run.folio)
 			r = take_folio(c, run.folio);
 		if (r == SCAN_SUCCEED && run.folio)
@@ -392,7 +366,7 @@ static void put_back_large(struct collapse *c)
 /* KHP-21: isolation failed. => ptl held */
 static void put_back_small(struct collapse *c)
 {
-	for (pte_t *pte = c->table; c->nr_small; pte++) {
+	for (pte_t *pte = c->table + c->first; c->nr_small; pte++) {
 		struct folio *f = folio_of_pte(c, ptep_get(pte));
 
 		if (!f || folio_test_large(f))
@@ -405,7 +379,7 @@ static void put_back_small(struct collapse *c)
 }
 
 /* KHP-20, the second half. => the table is detached, anon_vma locked for writing */
-static enum scan_result isolate(struct collapse *c)
+enum scan_result collapse_isolate(struct collapse *c)
 {
 	enum scan_result r;
 
@@ -423,11 +397,11 @@ static enum scan_result isolate(struct collapse *c)
 /* ---- Copying, and giving the sources back ---- */
 
 /* Nobody changes the table or the pages: no lock needed but those held. */
-static void copy_pages(struct collapse *c)
+void collapse_copy_pages(struct collapse *c)
 {
 	char *to = folio_address(c->folio);
 
-	for (int i = 0; i < HPAGE_PMD_NR; i++, to += PAGE_SIZE) {
+	for (unsigned int i = c->first; i < c->first + c->nr; i++, to += PAGE_SIZE) {
 		pte_t val = ptep_get(c->table + i);
 
 		if (folio_of_pte(c, val))
@@ -439,7 +413,7 @@ static void copy_pages(struct collapse *c)
 
 /* One reference for NR PTEs, dropped with no lock held. */
 struct released {
-	struct gathered put[ISOLATE_BATCH];
+	struct gathered put[COLLAPSE_BATCH];
 	unsigned int nr;
 	long unmapped, dying;		/* small folios: last mapping gone; on no list, to be freed */
 };
@@ -471,7 +445,7 @@ static unsigned int release_run(struct collapse *c, unsigned int i, struct relea
 	unsigned int nr = 1;
 
 	if (f && folio_test_large(f))
-		nr = folio_pte_batch(f, pte, val, HPAGE_PMD_NR - i);
+		nr = folio_pte_batch(f, pte, val, c->first + c->nr - i);
 	for (unsigned int k = 0; k < nr; k++)
 		set_pte(pte + k, __pte(0));
 	if (!f)
@@ -494,14 +468,14 @@ static void flush_released(struct released *rel)
 }
 
 /* The table is empty afterwards. */
-static void release_sources(struct collapse *c)
+void collapse_release_sources(struct collapse *c)
 {
 	struct released rel = { .nr = 0 };
-	unsigned int i = 0;
+	unsigned int i = c->first, end = i + c->nr;
 
-	while (i < HPAGE_PMD_NR) {
+	while (i < end) {
 		spin_lock(c->ptl);
-		while (i < HPAGE_PMD_NR && rel.nr < ISOLATE_BATCH)
+		while (i < end && rel.nr < COLLAPSE_BATCH)
 			i += release_run(c, i, &rel);
 		spin_unlock(c->ptl);
 		flush_released(&rel);
@@ -539,18 +513,18 @@ static enum scan_result replace_table(struct collapse *c)
 
 	pause_point("collapse_anon_vma");
 	anon_vma_lock_write(av);
-	detach_table(c);
-	r = isolate(c);
+	collapse_detach_table(c);
+	r = collapse_isolate(c);
 	if (r != SCAN_SUCCEED)
-		reattach_table(c);
+		collapse_reattach_table(c);
 	/* The pages are locked and on no list: their walkers will wait, or have given up. */
 	anon_vma_unlock_write(av);
 	if (r != SCAN_SUCCEED)
 		return r;
 	pause_point("collapse_isolated");
-	copy_pages(c);
+	collapse_copy_pages(c);
 	pause_point("collapse_copied");
-	release_sources(c);
+	collapse_release_sources(c);
 	install(c);
 	return SCAN_SUCCEED;
 }
@@ -579,7 +553,7 @@ static enum scan_result replace(struct collapse *c)
 enum scan_result collapse_huge_page(struct mm_struct *mm, unsigned long start, const struct pte_tally *tally,
 				    struct collapse_control *cc)
 {
-	struct collapse c = { .mm = mm, .cc = cc, .start = start, .scanned = tally };
+	struct collapse c = { .mm = mm, .cc = cc, .start = start, .nr = HPAGE_PMD_NR, .scanned = tally };
 	enum scan_result r;
 
 	mmap_read_unlock(mm);

@@ -11,8 +11,8 @@
  * guesses what a program would like; MADV_COLLAPSE has been told (KHP-15). PTEs in a row that map one large
  * folio are one step.
  *
- * Not here: who chooses the range (khugepaged.c, madvise_collapse.c). Left out: NUMA nodes; collapse to
- * orders below 9; file and shared memory. Linux: collapse_scan_pmd() in mm/khugepaged.c.
+ * Not here: who chooses the range (khugepaged.c, madvise_collapse.c); orders below 9 (collapse_orders.c). Left
+ * out: NUMA nodes, file and shared memory. Linux: collapse_scan_pmd() in mm/khugepaged.c.
  */
 #include "mm/collapse.h"
 #include "kernel/trace/control.h"
@@ -38,7 +38,7 @@ static enum scan_result test_none(struct vm_area_struct *vma, const struct colla
 {
 	tally->none_or_zero++;
 	if (!(vma->vm_flags & VM_PAGE_TRACKING) &&
-	    (!cc->is_khugepaged || tally->none_or_zero <= READ_ONCE(khugepaged_max_ptes_none)))
+	    (!cc->is_khugepaged || cc->holes_later || tally->none_or_zero <= READ_ONCE(khugepaged_max_ptes_none)))
 		return SCAN_SUCCEED;
 	count_vm_event(THP_SCAN_EXCEED_NONE_PTE);
 	return SCAN_EXCEED_NONE_PTE;
@@ -183,8 +183,11 @@ static enum scan_result scan_table(struct vm_area_struct *vma, unsigned long sta
 			return r;
 		}
 		cc->progress += run.nr;
-		if (run.folio)
-			tally->referenced += collapse_count_referenced(cc, &run);
+		if (!run.folio)
+			continue;
+		tally->referenced += collapse_count_referenced(cc, &run);
+		for (unsigned int k = 0; cc->holes_later && k < run.nr; k++)
+			tally->occupied[(i + k) / 64] |= BIT((i + k) % 64);
 	}
 	return enough_referenced(cc, tally);
 }
@@ -193,6 +196,7 @@ enum scan_result collapse_scan_pmd(struct mm_struct *mm, struct vm_area_struct *
 				   bool *lock_dropped, struct collapse_control *cc)
 {
 	struct pte_tally tally = { 0 };
+	unsigned long orders;
 	enum scan_result r;
 	spinlock_t *ptl;
 	pte_t *table;
@@ -209,11 +213,16 @@ enum scan_result collapse_scan_pmd(struct mm_struct *mm, struct vm_area_struct *
 			r = SCAN_NO_PTE_TABLE;
 		goto out;
 	}
+	orders = collapse_orders(vma);
+	cc->holes_later = cc->is_khugepaged && orders;
 	r = scan_table(vma, start, table, &tally, cc);
 	pte_unmap_unlock(table, ptl);
 	if (r == SCAN_SUCCEED) {
 		*lock_dropped = true;
-		r = collapse_huge_page(mm, start, &tally, cc);
+		if (cc->holes_later)
+			r = collapse_by_orders(mm, start, &tally, orders, cc);
+		else
+			r = collapse_huge_page(mm, start, &tally, cc);
 	}
 out:
 	note_scan_result(mm, start, r, cc->refused_addr);

@@ -50,6 +50,7 @@ const char *scan_result_word(enum scan_result r);
 /* Who collapses, and by which limits. */
 struct collapse_control {
 	bool is_khugepaged;	/* limits, the young rule and the settings hold (KHP-15: not for MADV_COLLAPSE) */
+	bool holes_later;	/* how many none PTEs there may be is judged block by block (KHP-31) */
 	unsigned int progress;	/* units used (KHP-3): one per PTE that was looked at, or one for the PMD */
 	/* Of the range looked at last, for traces and "why not huge?". */
 	unsigned long refused_addr;	/* where the scan ended; 0 if it did not */

@@ -426,7 +426,7 @@ TEST(kswapd_wakes_and_sleeps)
 	line = event_line("mm_vmscan_kswapd_wake", 0);
 	ASSERT_TRUE(line != NULL);
 	EXPECT_EQ(event_number(line, "nid"), 0);
-	EXPECT_EQ(event_number(line, "order"), 0);
+	EXPECT_LE(event_number(line, "order"), 10);	/* somebody else may have wanted more */
 	EXPECT_TRUE(strstr(line, "kswapd0-") != NULL);
 	control("alloc", "free");
 	stop_events();
