@@ -427,6 +427,34 @@ TEST(who_waits_for_a_huge_page_and_who_wakes_the_daemon)
 	give_back();
 }
 
+/* A program that takes the time it takes: how many huge pages it gets of those that there is room for, and at what cost. */
+TEST(huge_pages_from_fragmented_memory)
+{
+	char defrag[32], enabled[32];
+	need_compaction();
+	if (!choose(DEFRAG, "madvise", defrag) || !choose(THP_DIR "enabled", "madvise", enabled))
+		SKIP("no huge pages");
+	struct rest r = have_control("force") ? only_pieces() : fragment();	/* without a back-off from before */
+	long room = (free_pages() - high_pages()) / BLOCK - 8, got, moved = vmstat("pgmigrate_success");
+	long scanned = vmstat("compact_migrate_scanned") + vmstat("compact_free_scanned");
+	char *p = reserve((size_t)room * HUGE);
+	OK(madvise(p, (size_t)room * HUGE, MADV_HUGEPAGE));
+	double start = ktap_now();
+	for (long i = 0; i < room; i++)
+		p[(size_t)i * HUGE] = 1;
+	double took = ktap_now() - start;
+	got = huge_mapped(p) / 2048;
+	printf("# %ld of %ld huge pages, %.0f us for each; %ld pages moved, %ld looked at\n", got, room, took * 1e6 / (double)room,
+	       vmstat("pgmigrate_success") - moved,
+	       vmstat("compact_migrate_scanned") + vmstat("compact_free_scanned") - scanned);
+	fflush(stdout);
+	EXPECT_GE(got, room / 2);
+	EXPECT_EQ(wrong_marks(&r), 0);
+	EXPECT_EQ(ktap_write(DEFRAG, defrag), 0);
+	EXPECT_EQ(ktap_write(THP_DIR "enabled", enabled), 0);
+	give_back();
+}
+
 /* Who wonders is told what stood in the way. */
 TEST(why_not_huge)
 {
@@ -690,8 +718,11 @@ TEST(stress_against_everything)
 TEST_SLOW(long_stress_in_little_memory)
 {
 	need_compaction();
+	const char *disk = swap_disk() ? swap_on(0) : NULL;
 	if (have_control("alloc"))
 		EXPECT_EQ(control("alloc", "fill %ld", high_pages() + 20 * BLOCK), 0);
 	stress_with_large_folios((int)ktap_scale(60));
 	give_back();
+	if (disk)
+		swap_off(disk);
 }
