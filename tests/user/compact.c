@@ -127,7 +127,13 @@ static struct rest fragment(void)
 	ASSERT_GE(want, 8 * BLOCK);
 	return keep_one_of_each_block((size_t)want);
 }
+/* The blocks that a case took. What was taken away before, so that memory is small, stays so for the next case. */
 static void give_back(void)
+{
+	if (have_control("alloc"))
+		EXPECT_EQ(control("alloc", "free 9 movable"), 0);
+}
+static void give_all_back(void)
 {
 	if (have_control("alloc"))
 		EXPECT_EQ(control("alloc", "free"), 0);
@@ -535,6 +541,7 @@ static long free_of(const char *type)
 TEST(an_unmovable_page_without_a_place_turns_one_block)
 {
 	need_controls();
+	give_all_back();
 	EXPECT_EQ(control("alloc", "take 10 movable 4"), 0);
 	EXPECT_EQ(control("alloc", "fill %ld", high_pages() + BLOCK), 0);
 	EXPECT_EQ(control("alloc", "free 10 movable"), 0);	/* eight blocks, Movable */
@@ -555,7 +562,7 @@ TEST(an_unmovable_page_without_a_place_turns_one_block)
 	say(fd, "fill %ld", 1l << 40);		/* all of it, and the lists of the CPUs are emptied */
 	EXPECT_GE(free_of("Unmovable"), free + BLOCK - 32 - 100);
 	close(fd);
-	give_back();
+	give_all_back();
 }
 
 /* ---- Everything at once (T-MIG-12) ---- */
@@ -712,6 +719,7 @@ static void stress_with_large_folios(int seconds)
 TEST(stress_against_everything)
 {
 	need_compaction();
+	give_all_back();
 	stress_with_large_folios((int)ktap_scale(5 * STRESS_TIME));
 }
 
@@ -722,7 +730,7 @@ TEST_SLOW(long_stress_in_little_memory)
 	if (have_control("alloc"))
 		EXPECT_EQ(control("alloc", "fill %ld", high_pages() + 20 * BLOCK), 0);
 	stress_with_large_folios((int)ktap_scale(60));
-	give_back();
+	give_all_back();
 	if (disk)
 		swap_off(disk);
 }
