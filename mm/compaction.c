@@ -253,8 +253,7 @@ static enum compact_result compact_finished(const struct compact_control *cc)
 	if (cc->contended || fatal_signal_pending(current))
 		return COMPACT_CONTENDED;
 	if (compact_scanners_met(cc)) {
-		if (cc->direct)
-			memory_of(cc->zone)->all_seen = true;
+		memory_of(cc->zone)->all_seen = true;
 		return cc->whole_zone ? COMPACT_COMPLETE : COMPACT_PARTIAL_SKIPPED;
 	}
 	if (cc->order < 0)
@@ -358,6 +357,9 @@ enum compact_result compact_zone(struct compact_control *cc)
 			start_anew(cc->zone);
 	}
 	set_positions(cc);
+	/* What was fruitless then may not be now. Asynchronous runs, which nothing holds back, leave the marks to kswapd. */
+	if (sync && cc->whole_zone && memory_of(cc->zone)->all_seen)
+		start_anew(cc->zone);
 	trace_mm_compaction_begin(start, cc->migrate_pfn, cc->free_pfn, end, sync);
 	lru_add_drain();
 	ret = run_scanners(cc);

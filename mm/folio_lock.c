@@ -152,6 +152,12 @@ void folio_lock_handoff(struct folio *f)
 	lock_release(&folio_lock_class, f);
 }
 
+void folio_lock_takeover(struct folio *f)
+{
+	KASSERT(folio_test_locked(f), "LOCK-3");
+	lock_acquire(&folio_lock_class, f, 0, false, true, (unsigned long)__builtin_return_address(0));
+}
+
 void folio_end_read(struct folio *f, bool success)
 {
 	if (likely(success))

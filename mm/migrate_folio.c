@@ -196,6 +196,8 @@ static int migrate_folio_move(struct folio *src, struct folio *dst)
 	struct anon_vma *av = (struct anon_vma *)(state & ~WAS_UNMAPPED);
 	int err;
 
+	folio_lock_takeover(src);
+	folio_lock_takeover(dst);
 	dst->private = 0;
 	if (state)
 		pause_point("migrate_unmapped");
@@ -297,6 +299,8 @@ static int start_one(struct migration *m, struct folio *src)
 		m->target->put(dst, m->target->arg);
 		return err;
 	}
+	folio_lock_handoff(dst);
+	folio_lock_handoff(src);
 	list_move_tail(&src->lru, &m->unmapped);
 	list_add_tail(&dst->lru, &m->targets);
 	return 0;

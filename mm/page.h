@@ -255,6 +255,8 @@ void folio_unlock_piece(struct folio *f);
 static inline bool folio_trylock_untold(struct folio *f) { return !folio_test_set_locked(f); }
 /* The caller's lock of F will be dropped by whoever ends the read: folio_end_read, any context. */
 void folio_lock_handoff(struct folio *f);
+/* Who has so many folios locked that lockdep has no room to note them hands their locks off, and takes each up again here. */
+void folio_lock_takeover(struct folio *f);
 void folio_end_read(struct folio *f, bool success);
 /* F, locked, is on its way to a disk; it arrived, or did not (any context); wait for that. */
 void folio_start_writeback(struct folio *f);

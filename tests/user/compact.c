@@ -127,7 +127,13 @@ static struct rest fragment(void)
 	ASSERT_GE(want, 8 * BLOCK);
 	return keep_one_of_each_block((size_t)want);
 }
+/* The blocks that a case took. What was taken away before, so that memory is small, stays so for the next case. */
 static void give_back(void)
+{
+	if (have_control("alloc"))
+		EXPECT_EQ(control("alloc", "free 9 movable"), 0);
+}
+static void give_all_back(void)
 {
 	if (have_control("alloc"))
 		EXPECT_EQ(control("alloc", "free"), 0);
@@ -427,6 +433,34 @@ TEST(who_waits_for_a_huge_page_and_who_wakes_the_daemon)
 	give_back();
 }
 
+/* A program that takes the time it takes: how many huge pages it gets of those that there is room for, and at what cost. */
+TEST(huge_pages_from_fragmented_memory)
+{
+	char defrag[32], enabled[32];
+	need_compaction();
+	if (!choose(DEFRAG, "madvise", defrag) || !choose(THP_DIR "enabled", "madvise", enabled))
+		SKIP("no huge pages");
+	struct rest r = have_control("force") ? only_pieces() : fragment();	/* without a back-off from before */
+	long room = (free_pages() - high_pages()) / BLOCK - 8, got, moved = vmstat("pgmigrate_success");
+	long scanned = vmstat("compact_migrate_scanned") + vmstat("compact_free_scanned");
+	char *p = reserve((size_t)room * HUGE);
+	OK(madvise(p, (size_t)room * HUGE, MADV_HUGEPAGE));
+	double start = ktap_now();
+	for (long i = 0; i < room; i++)
+		p[(size_t)i * HUGE] = 1;
+	double took = ktap_now() - start;
+	got = huge_mapped(p) / 2048;
+	printf("# %ld of %ld huge pages, %.0f us for each; %ld pages moved, %ld looked at\n", got, room, took * 1e6 / (double)room,
+	       vmstat("pgmigrate_success") - moved,
+	       vmstat("compact_migrate_scanned") + vmstat("compact_free_scanned") - scanned);
+	fflush(stdout);
+	EXPECT_GE(got, room / 2);
+	EXPECT_EQ(wrong_marks(&r), 0);
+	EXPECT_EQ(ktap_write(DEFRAG, defrag), 0);
+	EXPECT_EQ(ktap_write(THP_DIR "enabled", enabled), 0);
+	give_back();
+}
+
 /* Who wonders is told what stood in the way. */
 TEST(why_not_huge)
 {
@@ -507,6 +541,7 @@ static long free_of(const char *type)
 TEST(an_unmovable_page_without_a_place_turns_one_block)
 {
 	need_controls();
+	give_all_back();
 	EXPECT_EQ(control("alloc", "take 10 movable 4"), 0);
 	EXPECT_EQ(control("alloc", "fill %ld", high_pages() + BLOCK), 0);
 	EXPECT_EQ(control("alloc", "free 10 movable"), 0);	/* eight blocks, Movable */
@@ -527,7 +562,7 @@ TEST(an_unmovable_page_without_a_place_turns_one_block)
 	say(fd, "fill %ld", 1l << 40);		/* all of it, and the lists of the CPUs are emptied */
 	EXPECT_GE(free_of("Unmovable"), free + BLOCK - 32 - 100);
 	close(fd);
-	give_back();
+	give_all_back();
 }
 
 /* ---- Everything at once (T-MIG-12) ---- */
@@ -684,14 +719,18 @@ static void stress_with_large_folios(int seconds)
 TEST(stress_against_everything)
 {
 	need_compaction();
+	give_all_back();
 	stress_with_large_folios((int)ktap_scale(5 * STRESS_TIME));
 }
 
 TEST_SLOW(long_stress_in_little_memory)
 {
 	need_compaction();
+	const char *disk = swap_disk() ? swap_on(0) : NULL;
 	if (have_control("alloc"))
 		EXPECT_EQ(control("alloc", "fill %ld", high_pages() + 20 * BLOCK), 0);
 	stress_with_large_folios((int)ktap_scale(60));
-	give_back();
+	give_all_back();
+	if (disk)
+		swap_off(disk);
 }
