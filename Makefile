@@ -219,17 +219,21 @@ mutants:
 
 # Instructions of memory operations here and on Linux: LINUX=bzImage, or Debian's of check-linux.
 LINUX ?= $(O)/linux/vmlinuz
-bench:
+# bench-swap: nanoseconds of swapping, in turns; ONLY=virtio,ramdisk.
+bench bench-swap:
 	$(call setup,check)
 	@$(MAKE) --no-print-directory RELEASE=1 O=$(O)/release $(O)/release/quire.elf $(O)/release/bench.cpio
 	@test -e $(LINUX) || tools/get-linux.sh $(O)/linux
 	@$(PYTHON) tools/bench.py --quire $(O)/release/quire.elf --initrd $(O)/release/bench.cpio \
+		$(if $(filter bench-swap,$@),--swap 5 --smp $(SMP) --only '$(ONLY)') \
 		$$(test ! -e $(LINUX) || echo --linux $(LINUX))
-$(O)/bench.cpio: tests/bench/bench.c $(O)/flags
+$(O)/bench.cpio: tests/bench/bench.c tests/bench/swap_rate.c $(O)/flags
 	$(LINK_USER)
 	@mkdir -p $(O)/bench
-	@$(USERCC) $(USERCFLAGS) -static -s -o $(O)/bench/bench $<
-	@$(PYTHON) tools/mkinitramfs.py --busybox '$(BUSYBOX)' --file bench=$(O)/bench/bench -o $@
+	@for p in bench swap_rate; do \
+		$(USERCC) $(USERCFLAGS) -static -s -o $(O)/bench/$$p tests/bench/$$p.c || exit 1; done
+	@$(PYTHON) tools/mkinitramfs.py --busybox '$(BUSYBOX)' --file bench=$(O)/bench/bench \
+		--file swap_rate=$(O)/bench/swap_rate -o $@
 
 -include tests/host/host.mk
 
@@ -248,6 +252,7 @@ help:
 	@echo 'make check-linux  the user tests on an unpacked Debian kernel: what they say there is right'
 	@echo 'make mutants      wrong kernels (tests/mutants): each must fail the test that it names'
 	@echo 'make bench        instructions of memory operations, here and on Linux (LINUX=bzImage)'
+	@echo 'make bench-swap   nanoseconds of swapping, here and on Linux in turns (ONLY=virtio,ramdisk SMP=2)'
 	@echo 'make host-tests   unit tests of the pure parts, on this machine, under ASAN and UBSAN'
 	@echo 'make gdb          boot under gdb in this terminal; it stops at a panic'
 	@echo 'make all iso initrd   build quire.elf and initrd.cpio, or one of them'
@@ -258,7 +263,7 @@ help:
 	@echo '           DISK=new:256M makes an image, $(O)/disk.img'
 	@echo '           RELEASE=1 (no asserts, no lockdep)  SAN=1 (KASAN, UBSAN)  PAGE_MAPCOUNT=0 (FOL-10)  WERROR=1 (warnings are errors)  O=$(O)  CROSS_COMPILE=prefix-'
 
-.PHONY: all run check check-all check-linux bench mutants gdb doctor clean help iso initrd FORCE
+.PHONY: all run check check-all check-linux bench bench-swap mutants gdb doctor clean help iso initrd FORCE
 .DELETE_ON_ERROR:
 # Keep the programs with symbols: gdb reads them.
 .PRECIOUS: $(O)/user/% $(O)/user/tests/% $(O)/user/bin/% $(O)/image/%

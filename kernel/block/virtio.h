@@ -39,6 +39,7 @@ struct virtqueue {
 	struct virtq_avail *avail;
 	struct virtq_used *used;
 	u16 avail_idx, last_used;	/* the driver's lock: how many were offered; how many it took back */
+	u16 told;			/* the driver's lock: how many the device was surely told of */
 	void *notify;			/* c: register to write to */
 	bool polled;			/* c: no interrupt comes */
 };
@@ -70,7 +71,7 @@ int virtio_setup_queue(struct virtio_device *v, struct virtqueue *q, void (*hand
 void virtio_driver_ok(struct virtio_device *v);
 void virtio_failed(struct virtio_device *v);
 
-/* Offer descriptor ID, and tell the device. => the driver's lock */
+/* Offer descriptor ID; tell the device of all that it was not told of, also after taking back. => the driver's lock */
 void virtqueue_offer(struct virtqueue *q, unsigned int id);
 void virtqueue_notify(struct virtqueue *q);
 /* The next descriptor that the device is done with, or -1. => the driver's lock */

@@ -176,14 +176,12 @@ static void reap(struct virtio_blk *vb)
 			pr_err("%s: the device returned request %d, which it does not have\n",
 			       vb->bdev.bd_name, id);
 	}
-	if (vb->nr_free && !list_empty(&vb->waiting)) {
-		do {
-			bio = list_first_entry(&vb->waiting, struct bio, bi_list);
-			list_del(&bio->bi_list);
-			start(vb, bio);
-		} while (vb->nr_free && !list_empty(&vb->waiting));
-		virtqueue_notify(&vb->q);
+	while (vb->nr_free && !list_empty(&vb->waiting)) {
+		bio = list_first_entry(&vb->waiting, struct bio, bi_list);
+		list_del(&bio->bi_list);
+		start(vb, bio);
 	}
+	virtqueue_notify(&vb->q);
 	spin_unlock_irqrestore(&vb->vblk_lock, flags);
 	list_for_each_entry_safe(bio, next, &done, bi_list)
 		bio_endio(bio, bio->bi_status);

@@ -183,8 +183,17 @@ void virtqueue_notify(struct virtqueue *q)
 {
 	/* 2.7.13.4.1: the index before the look at the flags, else both sides may wait for the other. */
 	smp_mb();
-	if (!(READ_ONCE(q->used->flags) & VIRTQ_USED_F_NO_NOTIFY))
-		writew(0, q->notify);
+	if (q->told == q->avail_idx)
+		return;
+	/*
+	 * An emulated machine with one CPU does not execute the barrier: QEMU knows of no other CPU, but looks at the
+	 * ring in another thread. So what the device says is believed only while it has requests that it knows of:
+	 * when the next of them is done, we are here again.
+	 */
+	if ((READ_ONCE(q->used->flags) & VIRTQ_USED_F_NO_NOTIFY) && (s16)(q->told - q->last_used) > 0)
+		return;
+	q->told = q->avail_idx;
+	writew(0, q->notify);
 }
 
 int virtqueue_next_used(struct virtqueue *q)
