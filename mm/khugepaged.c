@@ -43,6 +43,7 @@ static struct {
 } cursor;
 
 static DECLARE_WAIT_QUEUE_HEAD(khugepaged_wait);
+static bool sleeping;		/* for a time; or about to, or just woken */
 static bool sleep_cancelled;	/* a sleep time changed: whoever sleeps for that long has slept enough */
 static struct task_struct *khugepaged_thread;	/* khugepaged_mutex */
 static DEFINE_MUTEX(khugepaged_mutex);
@@ -238,18 +239,26 @@ static bool khugepaged_has_work(void)
 /* Wait until *MILLISECS have passed, a sleep time changes, or the daemon is to end. */
 static void khugepaged_sleep(const unsigned int *millisecs)
 {
-	unsigned int ms = READ_ONCE(*millisecs);
+	unsigned int ms;
 
+	WRITE_ONCE(sleeping, true);
+	smp_mb();		/* pairs with khugepaged_wake(): we see the new value, or are seen to sleep by the old one */
+	ms = READ_ONCE(*millisecs);
 	if (ms)
 		wait_event_interruptible_timeout(khugepaged_wait, READ_ONCE(sleep_cancelled) || kthread_should_stop(),
 						 (s64)ms * NSEC_PER_MSEC);
+	WRITE_ONCE(sleeping, false);
 	WRITE_ONCE(sleep_cancelled, false);
 }
 
 void khugepaged_wake(void)
 {
-	/* Without work it does not sleep for a time. The next sleep that begins then is not the one that is cancelled. */
-	if (khugepaged_has_work())
+	smp_mb();
+	/*
+	 * One that waits for work does not sleep for a time: the next sleep that begins is not the one that is cancelled. But
+	 * the work may also have gone while it sleeps.
+	 */
+	if (READ_ONCE(sleeping) || khugepaged_has_work())
 		WRITE_ONCE(sleep_cancelled, true);
 	wake_up_all(&khugepaged_wait);
 }
