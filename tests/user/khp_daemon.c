@@ -541,6 +541,74 @@ TEST(a_new_sleep_time_wakes_it)
 	one_pass();
 }
 
+/* ---- Why not huge? ---- */
+
+/* What the kernel says of the 2 MiB at P: the word behind NAME=, "-" if there was no refusal. */
+static const char *why_not(const char *p, const char *name)
+{
+	static char word[60];
+	char want[20], *text, *at;
+	EXPECT_EQ(control("why_not_huge", "0 0x%lx", (unsigned long)p), 0);
+	text = ktap_read(QUIRE_DIR "why_not_huge");
+	snprintf(want, sizeof(want), " %s=", name);
+	at = text ? strstr(text, "\n0x") : NULL;
+	at = at ? strstr(at, want) : NULL;
+	return at && sscanf(at + strlen(want), "%59s", word) == 1 ? word : "?";
+}
+static void expect_why(const char *p, const char *fault, const char *scan_word)
+{
+	EXPECT_STR(why_not(p, "fault"), fault);
+	EXPECT_STR(why_not(p, "scan"), scan_word);
+}
+TEST(why_not_huge)
+{
+	if (!have_control("why_not_huge"))
+		SKIP("needs Quire's controls");
+	khugepaged_rests();
+	char *p = reserve(HUGE);
+	policy("never");
+	*p = 1;
+	expect_why(p, "never", "-");
+	policy("madvise");
+	OK(madvise(p, HUGE, MADV_DONTNEED));
+	munmap(p, HUGE);
+	p = reserve(HUGE);
+	*p = 1;
+	expect_why(p, "not_advised", "-");
+	OK(madvise(p, HUGE, MADV_HUGEPAGE));
+	knob("max_ptes_none", "3");
+	EXPECT_STR(scan(p), "exceed_none_pte");
+	expect_why(p, "not_advised", "exceed_none_pte");
+	/* And where: the fifth page, the fourth that is none. */
+	EXPECT_TRUE(strstr(ktap_read(QUIRE_DIR "why_not_huge"), "exceed_none_pte at 0x") != NULL);
+	char *said = strstr(ktap_read(QUIRE_DIR "why_not_huge"), "exceed_none_pte at 0x");
+	EXPECT_EQ(said ? strtoul(said + strlen("exceed_none_pte at "), NULL, 16) : 0, (unsigned long)p + 4 * PAGE);
+	knob("max_ptes_none", "511");
+	EXPECT_EQ(collapse(p, HUGE), 0);
+	expect_why(p, "-", "-");
+	EXPECT_TRUE(strstr(ktap_read(QUIRE_DIR "why_not_huge"), " huge ") != NULL);
+	munmap(p, HUGE);
+
+	p = reserve(HUGE);
+	OK(madvise(p, HUGE, MADV_NOHUGEPAGE));
+	*p = 1;
+	expect_why(p, "nohugepage", "-");
+	p = reserve(HUGE);
+	policy("always");
+	EXPECT_EQ(control("fail", "alloc_pages order=9"), 0);
+	*p = 1;
+	EXPECT_EQ(collapse(p, HUGE), ENOMEM);
+	EXPECT_EQ(control("fail", "off"), 0);
+	expect_why(p, "no_memory", "alloc_huge_page_failed");
+	p = OK(mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) + PAGE;
+	munmap(p - PAGE, PAGE);
+	*p = 1;
+	expect_why(p, "edge_of_mapping", "-");
+	EXPECT_EQ(control("why_not_huge", "0"), EINVAL);
+	EXPECT_EQ(control("why_not_huge", "x 0x1000"), EINVAL);
+	EXPECT_EQ(control("why_not_huge", "0 0x200000 0x100000"), EINVAL);
+}
+
 TEST(defaults_are_back)
 {
 	if (access(KHUGEPAGED "scan_sleep_millisecs", W_OK))
