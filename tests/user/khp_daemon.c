@@ -18,7 +18,7 @@ TEST(a_huge_fault_registers)
 	EXPECT_TRUE(!is_huge(p));
 	get_registered();
 	one_pass();
-	EXPECT_TRUE(is_huge(p));
+	EXPECT_TRUE(became_huge(p));
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 }
 
@@ -31,7 +31,7 @@ TEST(advice_registers_what_was_touched)
 	EXPECT_TRUE(!is_huge(touched));
 	OK(madvise(touched, HUGE, MADV_HUGEPAGE));
 	one_pass();
-	EXPECT_TRUE(is_huge(touched));
+	EXPECT_TRUE(became_huge(touched));
 }
 
 TEST(advice_on_a_small_mapping_does_not_register)
@@ -55,7 +55,7 @@ TEST(a_merge_registers)
 	OK(mmap(half, HUGE / 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	EXPECT_EQ(count_maps(p, HUGE), 1);
 	one_pass();
-	EXPECT_TRUE(is_huge(p));
+	EXPECT_TRUE(became_huge(p));
 	EXPECT_EQ(wrong_pages(p, HUGE / 2, 0), 0);
 }
 
@@ -71,7 +71,7 @@ TEST(a_merge_of_what_was_split_registers)
 	OK(mprotect(p + HUGE / 2, HUGE / 2, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(count_maps(p, HUGE), 1);
 	one_pass();
-	EXPECT_TRUE(is_huge(p));
+	EXPECT_TRUE(became_huge(p));
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 }
 
@@ -281,6 +281,7 @@ TEST(only_whole_ranges_are_taken)
 	policy("always");
 	get_registered();
 	one_pass();
+	EXPECT_TRUE(became_huge(p + HUGE));
 	EXPECT_EQ(huge_mapped(p + PAGE), 4096);
 	EXPECT_TRUE(in_blocks(p + HUGE, 2 * HUGE, HUGE_ORDER));
 	EXPECT_EQ(wrong_pages(p + PAGE, 4 * HUGE - 2 * PAGE, 0), 0);
@@ -294,7 +295,7 @@ TEST(who_said_no_is_passed_over)
 	get_registered();
 	one_pass();
 	EXPECT_TRUE(!is_huge(p));
-	EXPECT_TRUE(is_huge(p + HUGE));
+	EXPECT_TRUE(became_huge(p + HUGE));
 }
 
 /* ---- Who is busy is left alone (KHP-4) ---- */
@@ -333,6 +334,7 @@ TEST(no_memory_once_is_a_sleep_twice_the_end_of_the_pass)
 	if (!have_control("fail"))
 		SKIP("needs Quire's controls");
 	khugepaged_rests();
+	knob("alloc_sleep_millisecs", FOR_WEEKS);
 	char *p = unregistered_range(3 * HUGE);
 	get_registered();
 	EXPECT_EQ(control("fail", "alloc_pages order=9"), 0);
@@ -400,7 +402,7 @@ TEST(exits_race_with_the_daemon)
 	khugepaged_rests();
 	long rounds = ktap_scale(1000), collapsed = knob_value("pages_collapsed");
 	policy("madvise");
-	knob("scan_sleep_millisecs", "0");
+	knob("scan_sleep_millisecs", "1");
 	for (long i = 0; i < rounds; i++) {
 		pid_t pid = ktap_fork();
 		if (!pid) {
@@ -523,7 +525,7 @@ TEST(nobody_kills_it)
 	get_registered();
 	one_pass();
 	EXPECT_EQ(khugepaged_pid(), pid);
-	EXPECT_TRUE(is_huge(p));
+	EXPECT_TRUE(became_huge(p));
 }
 
 /* Sleeping for weeks, it wakes up because the time changes (ABI-8). The setting is for the next sleep, too. */
@@ -541,6 +543,74 @@ TEST(a_new_sleep_time_wakes_it)
 	OK(madvise(q, HUGE, MADV_HUGEPAGE));
 	EXPECT_TRUE(ktap_until(is_huge(q)));
 	one_pass();
+}
+
+/* ---- Why not huge? ---- */
+
+/* What the kernel says of the 2 MiB at P: the word behind NAME=, "-" if there was no refusal. */
+static const char *why_not(const char *p, const char *name)
+{
+	static char word[60];
+	char want[20], *text, *at;
+	EXPECT_EQ(control("why_not_huge", "0 0x%lx", (unsigned long)p), 0);
+	text = ktap_read(QUIRE_DIR "why_not_huge");
+	snprintf(want, sizeof(want), " %s=", name);
+	at = text ? strstr(text, "\n0x") : NULL;
+	at = at ? strstr(at, want) : NULL;
+	return at && sscanf(at + strlen(want), "%59s", word) == 1 ? word : "?";
+}
+static void expect_why(const char *p, const char *fault, const char *scan_word)
+{
+	EXPECT_STR(why_not(p, "fault"), fault);
+	EXPECT_STR(why_not(p, "scan"), scan_word);
+}
+TEST(why_not_huge)
+{
+	if (!have_control("why_not_huge"))
+		SKIP("needs Quire's controls");
+	khugepaged_rests();
+	char *p = reserve(HUGE);
+	policy("never");
+	*p = 1;
+	expect_why(p, "never", "-");
+	policy("madvise");
+	OK(madvise(p, HUGE, MADV_DONTNEED));
+	munmap(p, HUGE);
+	p = reserve(HUGE);
+	*p = 1;
+	expect_why(p, "not_advised", "-");
+	OK(madvise(p, HUGE, MADV_HUGEPAGE));
+	knob("max_ptes_none", "3");
+	EXPECT_STR(scan(p), "exceed_none_pte");
+	expect_why(p, "not_advised", "exceed_none_pte");
+	/* And where: the fifth page, the fourth that is none. */
+	EXPECT_TRUE(strstr(ktap_read(QUIRE_DIR "why_not_huge"), "exceed_none_pte at 0x") != NULL);
+	char *said = strstr(ktap_read(QUIRE_DIR "why_not_huge"), "exceed_none_pte at 0x");
+	EXPECT_EQ(said ? strtoul(said + strlen("exceed_none_pte at "), NULL, 16) : 0, (unsigned long)p + 4 * PAGE);
+	knob("max_ptes_none", "511");
+	EXPECT_EQ(collapse(p, HUGE), 0);
+	expect_why(p, "-", "-");
+	EXPECT_TRUE(strstr(ktap_read(QUIRE_DIR "why_not_huge"), " huge ") != NULL);
+	munmap(p, HUGE);
+
+	p = reserve(HUGE);
+	OK(madvise(p, HUGE, MADV_NOHUGEPAGE));
+	*p = 1;
+	expect_why(p, "nohugepage", "-");
+	p = reserve(HUGE);
+	policy("always");
+	EXPECT_EQ(control("fail", "alloc_pages order=9"), 0);
+	*p = 1;
+	EXPECT_EQ(collapse(p, HUGE), ENOMEM);
+	EXPECT_EQ(control("fail", "off"), 0);
+	expect_why(p, "no_memory", "alloc_huge_page_failed");
+	p = OK(mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) + PAGE;
+	munmap(p - PAGE, PAGE);
+	*p = 1;
+	expect_why(p, "edge_of_mapping", "-");
+	EXPECT_EQ(control("why_not_huge", "0"), EINVAL);
+	EXPECT_EQ(control("why_not_huge", "x 0x1000"), EINVAL);
+	EXPECT_EQ(control("why_not_huge", "0 0x200000 0x100000"), EINVAL);
 }
 
 TEST(defaults_are_back)

@@ -83,7 +83,7 @@ static inline void khugepaged_rests(void)
 		SKIP("no khugepaged");
 	policy("always");
 	knob("pages_to_scan", NO_LIMIT);
-	knob("alloc_sleep_millisecs", FOR_WEEKS);
+	knob("alloc_sleep_millisecs", "0");
 	knob("max_ptes_none", "511");
 	knob("max_ptes_swap", "64");
 	knob("max_ptes_shared", "256");
@@ -99,6 +99,16 @@ static inline void khugepaged_defaults(void)
 	knob("defrag", "1");
 	knob("alloc_sleep_millisecs", "60000");
 	knob("scan_sleep_millisecs", "10000");
+}
+
+/* There is a huge page in the mapping of P; if not, what the kernel says to that is printed. */
+static inline bool became_huge(const char *p)
+{
+	if (is_huge(p))
+		return true;
+	if (!control("why_not_huge", "0 0x%lx", (unsigned long)p))
+		ktap_line("# %s", strchr(ktap_read(QUIRE_DIR "why_not_huge"), '\n') + 1);
+	return false;
 }
 
 /*
