@@ -1,6 +1,6 @@
 /*
- * mm/trace_huge.h - the events of making and moving large memory: khugepaged and collapse (ABI-15..19), compaction,
- * migration. Only .c files include this.
+ * mm/trace_huge.h - the events of making and moving large memory: khugepaged and collapse (ABI-15..19),
+ * compaction, migration. Only .c files include this.
  *
  * Words (status of a compaction, mode, reason) are passed as strings that stay for ever. Linux:
  * include/trace/events/huge_memory.h, compaction.h, migrate.h.
@@ -14,7 +14,10 @@ struct mm_struct;
 
 #define TRACE_SYSTEM huge_memory
 
-/* One range was looked at. SCAN_PFN: of the folio that decided, TRACE_NO_PFN if none was reached. STATUS: enum scan_result. */
+/*
+ * One range was looked at. SCAN_PFN: of the folio that decided, TRACE_NO_PFN if none was reached. STATUS:
+ * enum scan_result.
+ */
 #define TRACE_NO_PFN (~0UL)
 TRACE_EVENT(mm_khugepaged_scan_pmd,
 	TP_FIELDS((const struct mm_struct *, mm), (unsigned long, scan_pfn), (int, referenced), (int, none_or_zero),
@@ -49,7 +52,10 @@ TRACE_EVENT(mm_compaction_begin,
 	"zone_start=0x%lx migrate_pfn=0x%lx free_pfn=0x%lx zone_end=0x%lx, mode=%s",
 	REC->zone_start, REC->migrate_pfn, REC->free_pfn, REC->zone_end, REC->sync ? "sync" : "async")
 
-/* Linux's words of status: not_suitable_zone, skipped, deferred, no_suitable_page, continue, complete, partial_skipped, contended, success. */
+/*
+ * Linux's words of status: not_suitable_zone, skipped, deferred, no_suitable_page, continue, complete, partial_skipped,
+ * contended, success.
+ */
 TRACE_EVENT(mm_compaction_end,
 	TP_FIELDS((unsigned long, zone_start), (unsigned long, migrate_pfn), (unsigned long, free_pfn),
 		  (unsigned long, zone_end), (bool, sync), (const char *, status)),
@@ -59,7 +65,10 @@ TRACE_EVENT(mm_compaction_end,
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM migrate
 
-/* Pages and folios of one list. MODE: MIGRATE_ASYNC and so on; REASON: compaction, memory_hotplug, syscall_or_cpuset, ... */
+/*
+ * Pages and folios of one list. MODE: MIGRATE_ASYNC and so on; REASON: compaction, memory_hotplug,
+ * syscall_or_cpuset, ...
+ */
 TRACE_EVENT(mm_migrate_pages,
 	TP_FIELDS((unsigned long, succeeded), (unsigned long, failed), (unsigned long, thp_succeeded),
 		  (unsigned long, thp_failed), (unsigned long, thp_split), (unsigned long, large_folio_split),

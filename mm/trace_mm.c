@@ -1,6 +1,6 @@
 /*
- * mm/trace_mm.c - the memory manager's events are made here (trace_mm.h, trace_huge.h declare them), with the words that
- * their lines need.
+ * mm/trace_mm.c - the memory manager's events are made here (trace_mm.h, trace_huge.h declare them), with
+ * the words that their lines need.
  *
  * Formatters run one at a time (ring_reader_lock), so a text may be put together in a static buffer.
  */

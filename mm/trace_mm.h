@@ -1,7 +1,7 @@
 /*
- * mm/trace_mm.h - the events of everyday memory management: pages allocated and freed, reclaim, the OOM killer; and, as
- * system "quire", what Linux has no events for but a student wants to see: what a fault does, swap, splits. The rest:
- * trace_huge.h. Only .c files include this.
+ * mm/trace_mm.h - the events of everyday memory management: pages allocated and freed, reclaim, the OOM
+ * killer; and, as system "quire", what Linux has no events for but a student wants to see: what a fault
+ * does, swap, splits. The rest: trace_huge.h. Only .c files include this.
  *
  * Where a line has fewer fields than Linux's, there is nothing here that the others would count. Linux:
  * include/trace/events/kmem.h, vmscan.h, oom.h.

@@ -5,24 +5,26 @@
  *	  ..........|rec|rec|  rec  |rec|rec|..........		positions only grow; a byte lies at position % size
  *	                  ^ pos of some reader
  *
- * Only the CPU itself writes to its ring, with interrupts off, so there is one writer at a time and it is never
- * interrupted half way. It (1) moves tail past the old records that the new one will overwrite, then (2) writes the
- * record, then (3) moves head past it. A reader on any CPU copies the record at its position, then looks at tail.
+ * Only the CPU itself writes to its ring, with interrupts off, so there is one writer at a time and it is
+ * never interrupted half way. It (1) moves tail past the old records that the new one will overwrite, then
+ * (2) writes the record, then (3) moves head past it. A reader on any CPU copies the record at its position,
+ * then looks at tail.
  *
- * Why no copy that is used is torn: a byte of the record at P changes only in a step (2) that came after a step (1) which
- * made tail greater than P. x86 keeps stores in order and loads in order. So a reader that saw such a byte sees a tail
- * greater than P when it looks afterwards, throws the copy away and goes on at tail. And what lies below head was complete
- * before head said so.
+ * Why no copy that is used is torn: a byte of the record at P changes only in a step (2) that came after a
+ * step (1) which made tail greater than P. x86 keeps stores in order and loads in order. So a reader that
+ * saw such a byte sees a tail greater than P when it looks afterwards, throws the copy away and goes on at
+ * tail. And what lies below head was complete before head said so.
  *
- * Records carry numbers, so the reader knows exactly how many it has missed. There is no count of lost records anywhere
- * that two CPUs would have to keep: overruns are derived from the numbers when somebody asks. What was read for good
- * (trace_pipe) is remembered by the readers, under their mutex; the writer looks at it only if it may not overwrite.
+ * Records carry numbers, so the reader knows exactly how many it has missed. There is no count of lost
+ * records anywhere that two CPUs would have to keep: overruns are derived from the numbers when somebody
+ * asks. What was read for good (trace_pipe) is remembered by the readers, under their mutex; the writer
+ * looks at it only if it may not overwrite.
  *
- * Resizing gives the ring other memory on the CPU itself, in an interrupt: so no writer is in the old one. Positions and
- * numbers go on where they were.
+ * Resizing gives the ring other memory on the CPU itself, in an interrupt: so no writer is in the old one.
+ * Positions and numbers go on where they were.
  *
- * Linux: kernel/trace/ring_buffer.c, which has pages that the reader takes out of the ring, records of 4 to 8 bytes less,
- * and takes records within records (from interrupts).
+ * Linux: kernel/trace/ring_buffer.c, which has pages that the reader takes out of the ring, records of 4 to
+ * 8 bytes less, and takes records within records (from interrupts).
  */
 #include "kernel/trace/ring_buffer.h"
 #include "arch-x86_64/smp.h"
@@ -80,7 +82,10 @@ static bool make_room(struct ring *r, u64 need)
 	return true;
 }
 
-/* A record of LEN bytes with SIZE bytes of entry would not fit before the end: fill that. => interrupts off, room made */
+/*
+ * A record of LEN bytes with SIZE bytes of entry would not fit before the end: fill that. => interrupts
+ * off, room made
+ */
 static u64 skip_to_start(struct ring *r, u64 at, u32 to_end)
 {
 	struct ring_record *pad = record_at(r, at);
@@ -135,7 +140,8 @@ void ring_buffer_write(const struct trace_entry *ent, size_t size)
 /* ---- Reading ---- */
 
 /*
- * Copy the record at POS, which lies below head. False: the writer has been there meanwhile, and OUT is rubbish.
+ * Copy the record at POS, which lies below head. False: the writer has been there meanwhile, and OUT is
+ * rubbish.
  */
 static bool copy_record(const struct ring *r, u64 pos, struct ring_record *out)
 {

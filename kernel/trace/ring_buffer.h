@@ -35,13 +35,14 @@ struct ring_stats {
 };
 
 /*
- * Append an entry of SIZE bytes (at most RING_MAX_ENTRY) to this CPU's ring. Nothing happens while there is no ring or
- * recording is off; an NMI leaves nothing. => any context, any lock
+ * Append an entry of SIZE bytes (at most RING_MAX_ENTRY) to this CPU's ring. Nothing happens while there is
+ * no ring or recording is off; an NMI leaves nothing. => any context, any lock
  */
 void ring_buffer_write(const struct trace_entry *ent, size_t size);
 /*
- * Copy the first record of CPU at or behind C->pos that still exists to REC (RING_MAX_RECORD bytes); C->pos becomes its
- * place and *LOST the number of records between C->seq and it. False: there is none. Never torn: see ring_buffer.c.
+ * Copy the first record of CPU at or behind C->pos that still exists to REC (RING_MAX_RECORD bytes); C->pos
+ * becomes its place and *LOST the number of records between C->seq and it. False: there is none. Never torn:
+ * see ring_buffer.c.
  * => ring_reader_lock, which keeps the ring's memory; may sleep
  */
 bool ring_buffer_peek(int cpu, struct ring_cursor *c, struct ring_record *rec, u64 *lost);
@@ -63,7 +64,9 @@ unsigned long ring_buffer_size_kb(int cpu);
 /* Give CPU's ring KB kibibytes, empty; 0, or -ENOMEM and all is as before. => may sleep */
 int ring_buffer_resize(int cpu, unsigned long kb);
 
-/* A ring of the default size for each CPU that has none. 0 or -ENOMEM. => takes ring_reader_lock; may sleep */
+/*
+ * A ring of the default size for each CPU that has none. 0 or -ENOMEM. => takes ring_reader_lock; may sleep
+ */
 int ring_buffer_alloc(void);
 /* Something can be read in the rings of CPUS (a mask). Any context. */
 bool ring_buffer_any(unsigned long cpus);

@@ -1,5 +1,6 @@
 /*
- * kernel/trace/trace_events.c - from a place in the code to a record in the ring, and the switches in between.
+ * kernel/trace/trace_events.c - from a place in the code to a record in the ring, and the switches in
+ * between.
  *
  *	trace_on_NAME		one byte for each event: all that the place itself looks at
  *	tracing_on		the rings take records at all

@@ -1,5 +1,6 @@
 /*
- * kernel/trace/trace_events.h - events: named places in the kernel that leave a binary record when somebody asked for it.
+ * kernel/trace/trace_events.h - events: named places in the kernel that leave a binary record when somebody
+ * asked for it.
  *
  *	#define TRACE_SYSTEM vmscan
  *	TRACE_EVENT(mm_vmscan_kswapd_wake,		fields, then how they are printed; the entry is called REC
@@ -16,7 +17,8 @@
  *
  * That declaration is all: it makes the structure of the record, the function, the description under
  * events/SYSTEM/NAME, and the formatter. It stands in a header that only .c files include; one of them says
- * "#define CREATE_TRACE_POINTS" first, and there the definitions are made (kernel/trace/trace_points.c, mm/trace_mm.c).
+ * "#define CREATE_TRACE_POINTS" first, and there the definitions are made (kernel/trace/trace_points.c,
+ * mm/trace_mm.c).
  *
  * One to nine fields: integers, pointers and trace_comm. Linux: include/linux/tracepoint.h, include/trace/.
  */
@@ -56,7 +58,10 @@ struct trace_event {
 	u8 *on;				/* what the place in the code looks at */
 	void (*print)(struct seq_file *m, const void *entry);
 };
-/* Leave ENT, SIZE bytes, as a record of EV; type, flags and pid are filled in. Any context, any lock; never sleeps. */
+/*
+ * Leave ENT, SIZE bytes, as a record of EV; type, flags and pid are filled in. Any context, any lock; never
+ * sleeps.
+ */
 void trace_event_write(const struct trace_event *ev, struct trace_entry *ent, size_t size);
 
 /* ---- What the macro is made of ---- */

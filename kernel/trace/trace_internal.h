@@ -1,5 +1,6 @@
 /*
- * kernel/trace/trace_internal.h - what the files of tracing share: the list of events, iterating over the rings.
+ * kernel/trace/trace_internal.h - what the files of tracing share: the list of events, iterating over the
+ * rings.
  */
 #ifndef KERNEL_TRACE_INTERNAL_H
 #define KERNEL_TRACE_INTERNAL_H
@@ -18,11 +19,14 @@ static inline int trace_event_id(const struct trace_event *ev) { return TRACE_ID
 /* NULL: there is none. */
 const struct trace_event *trace_event_by_id(int id);
 /*
- * Switch on or off all events of SYSTEM (NULL: any) called NAME (NULL: any). 0, -EINVAL if there is none, -ENOMEM for want
- * of a ring. => may sleep
+ * Switch on or off all events of SYSTEM (NULL: any) called NAME (NULL: any). 0, -EINVAL if there is none,
+ * -ENOMEM for want of a ring. => may sleep
  */
 int trace_events_set(const char *system, const char *name, bool on);
-/* The words of set_event: "sys:name", "name", "!sys:*"... WORD is changed. 0 or an error as above. => may sleep */
+/*
+ * The words of set_event: "sys:name", "name", "!sys:*"... WORD is changed. 0 or an error as above. => may
+ * sleep
+ */
 int trace_events_command(char *word);
 /* 0: all are off, 1: all are on, 2: some. For events of SYSTEM, NULL: any. */
 int trace_events_state(const char *system);
@@ -33,7 +37,10 @@ struct trace_print_entry {
 	unsigned long ip;
 	char text[];
 };
-/* Leave TEXT, LEN bytes, as a marker; a newline is added where there is none. 0, -ENOMEM, -EBADF: off. => may sleep */
+/*
+ * Leave TEXT, LEN bytes, as a marker; a newline is added where there is none. 0, -ENOMEM, -EBADF: off. =>
+ * may sleep
+ */
 int trace_marker_write(const char *text, size_t len);
 
 /* TRACE_FLAG_*, of struct trace_entry: Linux's. */
@@ -65,12 +72,17 @@ struct trace_iterator {
 		bool have;
 	} of[NR_CPUS];
 };
-/* For the rings of CPUS, at what is not consumed yet; NULL: no memory. Free with trace_iterator_free. => may sleep */
+/*
+ * For the rings of CPUS, at what is not consumed yet; NULL: no memory. Free with trace_iterator_free. =>
+ * may sleep
+ */
 struct trace_iterator *trace_iterator_new(unsigned long cpus, bool consumes);
 void trace_iterator_free(struct trace_iterator *it);
 /* Back to what is not consumed yet. => ring_reader_lock */
 void trace_iterator_rewind(struct trace_iterator *it);
-/* The oldest record that was not current yet; NULL: none. It stays until the next call. => ring_reader_lock */
+/*
+ * The oldest record that was not current yet; NULL: none. It stays until the next call. => ring_reader_lock
+ */
 const struct ring_record *trace_iterator_next(struct trace_iterator *it);
 /* The current record of IT is consumed, and what was lost before it is accounted for. => ring_reader_lock */
 void trace_iterator_consume(struct trace_iterator *it);

@@ -1,12 +1,13 @@
 /*
- * kernel/trace/trace_output.c - from the rings back to text: records of all CPUs in the order of time, one line each.
+ * kernel/trace/trace_output.c - from the rings back to text: records of all CPUs in the order of time, one
+ * line each.
  *
  *	            TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION
  *	           fault-71      [001] .....    12.034567: page_fault_user: address=0x7f5e8d400000 ip=0x401a2b ...
  *
- * An iterator keeps a copy of the first unread record of each ring and hands out the oldest of them. It stops where the
- * rings ended when it started, so that a reader comes to an end although others write. A record that came late, with the
- * stamp of a moment that has been handed out already, comes late.
+ * An iterator keeps a copy of the first unread record of each ring and hands out the oldest of them. It
+ * stops where the rings ended when it started, so that a reader comes to an end although others write. A
+ * record that came late, with the stamp of a moment that has been handed out already, comes late.
  *
  * Linux: kernel/trace/trace_output.c, trace.c.
  */

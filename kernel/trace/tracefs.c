@@ -1,5 +1,6 @@
 /*
- * kernel/trace/tracefs.c - /sys/kernel/tracing: the files that show and steer the rings. Those of events: tracefs_events.c.
+ * kernel/trace/tracefs.c - /sys/kernel/tracing: the files that show and steer the rings. Those of events:
+ * tracefs_events.c.
  *
  *	trace		all that is in the rings, as often as one likes; opened for writing with O_TRUNC: empties them
  *	trace_pipe	the same, once: what was read is gone, and at the end one waits for more
@@ -9,8 +10,8 @@
  *	options/overwrite  a full ring loses the oldest records, or else takes no new ones
  *	trace_marker	what is written here becomes a record
  *
- * Records are written with any lock held, so writing one wakes nobody. While somebody sleeps on trace_pipe, a timer looks
- * into the rings every 2 ms.
+ * Records are written with any lock held, so writing one wakes nobody. While somebody sleeps on trace_pipe,
+ * a timer looks into the rings every 2 ms.
  *
  * Not here: tracers other than nop (functions, latencies), instances, trace_pipe_raw, snapshots. Linux:
  * kernel/trace/trace.c.
@@ -181,7 +182,10 @@ static void pipe_timer_fn(struct hrtimer *t)
 		wake_up_all(&pipe_wait);
 }
 
-/* There is something in the rings of CPUS; if not, the timer will look. => the caller is on pipe_wait already */
+/*
+ * There is something in the rings of CPUS; if not, the timer will look. => the caller is on pipe_wait
+ * already
+ */
 static bool pipe_ready(unsigned long cpus)
 {
 	unsigned long flags;

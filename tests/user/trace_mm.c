@@ -1,6 +1,6 @@
 /*
  * tests/user/trace_mm.c - what the trace events say, held against what is known otherwise: pagemap, counters, pids. The
- * files and rings themselves: trace.c. Events of khugepaged and compaction are looked at where these are tested.
+ * files and rings themselves: trace.c, trace_ring.c. Events of khugepaged and compaction are looked at where these are tested.
  */
 #include "tests/user/large.h"
 #include "tests/user/swaparea.h"
