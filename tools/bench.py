@@ -35,14 +35,15 @@ def measure(kernel, initrd, words):
 # Name: memory, what is swapped to, MiB of the working set.
 SWAPS = {
     "virtio": ("128M", "vda", 256), "virtio-512M": ("128M", "vda", 512), "virtio-1G": ("128M", "vda", 1024),
-    "virtio-2G": ("128M", "vda", 2048), "ramdisk": ("384M", "ram0", 256),
+    "virtio-2G": ("128M", "vda", 2048), "ramdisk": ("512M", "ram0", 96),
 }
 
 
 def swap_rates(kernel, initrd, words, smp, mem, device, mib):
     with tempfile.TemporaryDirectory() as d:
-        line = qemu.command(kernel=kernel, initrd=initrd, smp=smp, mem=mem, disk="new:3G", image=os.path.join(d, "disk"),
-                            append=f"console=ttyS0 quiet ramdisk_size={192 << 10 if device == 'ram0' else 0} "
+        line = qemu.command(kernel=kernel, initrd=initrd, smp=smp, mem=mem, disk="new:3G",
+                            image=os.path.join(d, "disk"),
+                            append=f"console=ttyS0 quiet {'ramdisk_size=131072' if device == 'ram0' else ''} "
                                    f"{words} rdinit=/swap_rate -- /dev/{device} {mib}")
         out = subprocess.run(line, capture_output=True, text=True, errors="replace", timeout=1800,
                              stdin=subprocess.DEVNULL)
