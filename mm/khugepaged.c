@@ -248,9 +248,7 @@ static void khugepaged_sleep(const unsigned int *millisecs)
 
 void khugepaged_wake(void)
 {
-	/* Without work it does not sleep for a time. The next sleep that begins then is not the one that is cancelled. */
-	if (khugepaged_has_work())
-		WRITE_ONCE(sleep_cancelled, true);
+	WRITE_ONCE(sleep_cancelled, true);
 	wake_up_all(&khugepaged_wait);
 }
 
@@ -291,8 +289,16 @@ static int khugepaged(void *unused)
 
 	set_user_nice(current, 19);
 	while (!kthread_should_stop()) {
-		wait_event_interruptible(khugepaged_wait, khugepaged_has_work() || kthread_should_stop());
-		khugepaged_sleep(&khugepaged_scan_sleep_millisecs);
+		bool cancelled;
+
+		wait_event_interruptible(khugepaged_wait, khugepaged_has_work() || READ_ONCE(sleep_cancelled) ||
+					 kthread_should_stop());
+		/* A sleep that is cancelled while there is no work was none; once there is work, it is the next one. */
+		cancelled = xchg(&sleep_cancelled, false);
+		if (!khugepaged_has_work())
+			continue;
+		if (!cancelled)
+			khugepaged_sleep(&khugepaged_scan_sleep_millisecs);
 		khugepaged_do_scan();
 	}
 	/* The next one starts at the head; until then an exit finds no cursor on its mm. */
