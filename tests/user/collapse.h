@@ -88,5 +88,20 @@ static inline const char *scan_of(pid_t pid, const void *p)
 	return word;
 }
 #define scan(p) scan_of(0, p)
+/* The same, again and again while somebody else, say reclaim, may hold a page for a moment. */
+static inline const char *scan_at_last(const void *p)
+{
+	static const char *const soon_over[] = {
+		"page_locked", "not_suitable_page_count", "page_not_in_lru", "could_not_delete_page_from_lru",
+	};
+	const char *word = scan(p);
+	for (int i = 0; i < 400 && strcmp(word, "succeeded"); i++) {
+		if (strcmp(word, soon_over[i % 4]))
+			continue;
+		ktap_sleep_ms(1);
+		word = scan(p);
+	}
+	return word;
+}
 
 #endif
