@@ -43,7 +43,6 @@ static struct {
 } cursor;
 
 static DECLARE_WAIT_QUEUE_HEAD(khugepaged_wait);
-static bool sleeping;		/* for a time; or about to, or just woken */
 static bool sleep_cancelled;	/* a sleep time changed: whoever sleeps for that long has slept enough */
 static struct task_struct *khugepaged_thread;	/* khugepaged_mutex */
 static DEFINE_MUTEX(khugepaged_mutex);
@@ -239,27 +238,17 @@ static bool khugepaged_has_work(void)
 /* Wait until *MILLISECS have passed, a sleep time changes, or the daemon is to end. */
 static void khugepaged_sleep(const unsigned int *millisecs)
 {
-	unsigned int ms;
+	unsigned int ms = READ_ONCE(*millisecs);
 
-	WRITE_ONCE(sleeping, true);
-	smp_mb();		/* pairs with khugepaged_wake(): we see the new value, or are seen to sleep by the old one */
-	ms = READ_ONCE(*millisecs);
 	if (ms)
 		wait_event_interruptible_timeout(khugepaged_wait, READ_ONCE(sleep_cancelled) || kthread_should_stop(),
 						 (s64)ms * NSEC_PER_MSEC);
-	WRITE_ONCE(sleeping, false);
 	WRITE_ONCE(sleep_cancelled, false);
 }
 
 void khugepaged_wake(void)
 {
-	smp_mb();
-	/*
-	 * One that waits for work does not sleep for a time: the next sleep that begins is not the one that is cancelled. But
-	 * the work may also have gone while it sleeps.
-	 */
-	if (READ_ONCE(sleeping) || khugepaged_has_work())
-		WRITE_ONCE(sleep_cancelled, true);
+	WRITE_ONCE(sleep_cancelled, true);
 	wake_up_all(&khugepaged_wait);
 }
 
@@ -300,8 +289,16 @@ static int khugepaged(void *unused)
 
 	set_user_nice(current, 19);
 	while (!kthread_should_stop()) {
-		wait_event_interruptible(khugepaged_wait, khugepaged_has_work() || kthread_should_stop());
-		khugepaged_sleep(&khugepaged_scan_sleep_millisecs);
+		bool cancelled;
+
+		wait_event_interruptible(khugepaged_wait, khugepaged_has_work() || READ_ONCE(sleep_cancelled) ||
+					 kthread_should_stop());
+		/* A sleep that is cancelled while there is no work was none; once there is work, it is the next one. */
+		cancelled = xchg(&sleep_cancelled, false);
+		if (!khugepaged_has_work())
+			continue;
+		if (!cancelled)
+			khugepaged_sleep(&khugepaged_scan_sleep_millisecs);
 		khugepaged_do_scan();
 	}
 	/* The next one starts at the head; until then an exit finds no cursor on its mm. */

@@ -613,6 +613,20 @@ TEST(why_not_huge)
 	EXPECT_EQ(control("why_not_huge", "0 0x200000 0x100000"), EINVAL);
 }
 
+/* It sleeps for weeks, and all whom it slept between have gone: the next one that comes finds the new time. */
+TEST(a_new_sleep_time_holds_for_those_who_come)
+{
+	khugepaged_rests();
+	struct member m = new_member();
+	one_pass();
+	end_member(&m);
+	knob("scan_sleep_millisecs", "1");
+	m = new_member();
+	EXPECT_TRUE(ktap_until(huge_ranges(&m) == MANY));
+	knob("scan_sleep_millisecs", FOR_WEEKS);
+	end_member(&m);
+}
+
 TEST(defaults_are_back)
 {
 	if (access(KHUGEPAGED "scan_sleep_millisecs", W_OK))
