@@ -6,7 +6,10 @@
  *	free [ORDER TYPE]		give them back, or those of this order and type
  *	fill PAGES			take single frames until so many are free, reserves or not; or give back until then
  *
- * Reading shows how many blocks the last "take" got, what is held, and how many frames are free. Only "take" with another
+ * Several may be written at once, with semicolons between them: where memory is nearly full, each system call could be
+ * the one that has none left.
+ *
+ * Reading shows how many blocks each "take" of the last write got, what is held, and how many frames are free. Only "take" with another
  * kind than nowait reclaims or wakes anybody.
  */
 #include "kernel/fs/pseudofs.h"
@@ -33,7 +36,8 @@ struct held { struct list_head list; unsigned long count; };
 
 static DEFINE_MUTEX(alloc_lock);
 static struct held held[NR_PAGE_ORDERS][MIGRATE_TYPES];		/* alloc_lock; blocks by page->lru */
-static unsigned long last_got;					/* alloc_lock */
+static unsigned long last_got[8];				/* alloc_lock */
+static unsigned int nr_got;					/* alloc_lock */
 
 /* => alloc_lock */
 static unsigned long take(unsigned int order, int type, unsigned long count, gfp_t gfp)
@@ -129,7 +133,9 @@ static bool command_take(char **words, int n)
 
 	if (order < 0 || type < 0 || kstrtoll(words[3], 0, &count) || count < 0 || (n == 5 && !parse_kind(words[4], &gfp)))
 		return false;
-	last_got = take((unsigned int)order, type, (unsigned long)count, gfp);
+	if (nr_got == ARRAY_SIZE(last_got))
+		return false;
+	last_got[nr_got++] = take((unsigned int)order, type, (unsigned long)count, gfp);
 	return true;
 }
 
@@ -165,13 +171,16 @@ static bool command(char **words, int n)
 
 static ssize_t alloc_write(struct file *f, char *buf, size_t len, void *data, struct task_struct *task)
 {
-	char *words[5];
-	int n = split_words(buf, words, ARRAY_SIZE(words));
-	bool ok = false;
+	char *words[5], *rest = buf, *text;
+	bool ok = true;
 
 	mutex_lock(&alloc_lock);
-	if (n <= (int)ARRAY_SIZE(words))
-		ok = command(words, n);
+	nr_got = 0;
+	while (ok && (text = kstrsep(&rest, ";"))) {
+		int n = split_words(text, words, ARRAY_SIZE(words));
+
+		ok = n <= (int)ARRAY_SIZE(words) && command(words, n);
+	}
 	mutex_unlock(&alloc_lock);
 	if (ok)
 		return (ssize_t)len;
@@ -185,7 +194,10 @@ static int alloc_show(struct seq_file *m, void *data)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		seq_printf(m, " %s", kinds[i].name);
 	mutex_lock(&alloc_lock);
-	seq_printf(m, "\ngot %lu\nfree %lu\n", last_got, nr_free_pages());
+	seq_puts(m, "\ngot");
+	for (unsigned int i = 0; i < nr_got; i++)
+		seq_printf(m, " %lu", last_got[i]);
+	seq_printf(m, "\nfree %lu\n", nr_free_pages());
 	for (int o = 0; o < NR_PAGE_ORDERS; o++)
 		for (int t = 0; t < MIGRATE_TYPES; t++)
 			if (held[o][t].count)

@@ -577,6 +577,7 @@ void free_swap_and_cache_nr(swp_entry_t e, int nr)
 /* F, whose slots no entry names, has no copy on the disk any more. */
 static void left_swap_cache(struct folio *f, long nr)
 {
+	KASSERT(!folio_test_writeback(f), "SWAP-14");
 	mod_node_page_state(NR_SWAPCACHE, -nr);
 	mod_node_page_state(NR_FILE_PAGES, -nr);
 	folio_put_refs(f, (int)nr);

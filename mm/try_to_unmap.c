@@ -47,11 +47,12 @@ void try_to_unmap_flush(void)
 {
 	unsigned long cpus = current->tlb_ubc.cpus;
 
+	if (!cpus)
+		return;
 	pause_point("unmap_flush");
 	current->tlb_ubc.cpus = 0;
 	current->tlb_ubc.dirty = false;
-	if (cpus)
-		flush_tlb_cpus(cpus);
+	flush_tlb_cpus(cpus);
 	pause_point("unmap_flushed");
 }
 

@@ -422,6 +422,9 @@ DISK_BOOTS = (
      ["disk:a_bad_sector_is_an_error_and_the_rest_is_fine"]),
 )
 
+# More memory in use than there is: 20 hogs in 128 MiB with 512 MiB of swap, contents checked (T-RCL-14).
+PRESSURE = dict(disk="new:512M", append="SWAP_DISK=/dev/vda", mem="128M")
+
 # Boots that cannot succeed, or have a word that means nothing: name, machine, words, the line (exactly one), QEMU's status.
 REFUSALS = (
     ("no-nx", dict(cpu="qemu64,-nx"), "", r"this CPU has no NX .*QEMU: -cpu", 37),
@@ -508,6 +511,8 @@ def check(r, everything=False):
     refusals(r)
     boots(r, everything)
     disks(r)
+    for smp in (1, 2, 4) if everything else (2,):
+        r.boot(f"pressure-{smp}cpu", ["swap_stress"] + ([] if everything else ["scale=10"]), smp=smp, **PRESSURE)
     for name, words, short, machine in BUILDS:
         out = os.path.join(r.out, name)
         if r.build(out, *words):

@@ -68,8 +68,8 @@ def by_gdb(out, name, *commands):
     """Boot to the fault handler's first instruction for the victim's page, give gdb COMMANDS, let it run to its end."""
     port = qemu.free_port()
     m = Machine(out, name, "batch helper/gdb_victim", ["-S", "-gdb", f"tcp:127.0.0.1:{port}"])
-    script = ["user-symbols gdb_victim", "break victim_touch", "continue", "delete", "break *handle_mm_fault", "continue",
-              "delete", *commands, "continue"]
+    script = ["user-symbols gdb_victim", "break victim_touch", "continue", "delete",
+              "break *handle_mm_fault if $rsi >> 36 == 5", "continue", "delete", *commands, "continue"]
     line = [shutil.which("gdb-multiarch") or "gdb", "-q", "-nx", "-batch", "-x", os.path.join(qemu.HERE, "gdb", "init.py"),
             "-ex", f"target remote 127.0.0.1:{port}"]
     for command in script:

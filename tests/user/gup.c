@@ -520,7 +520,7 @@ static void *drop_in_thread(void *unused)
  */
 TEST_KINDS(page_that_goes_while_it_is_pinned)
 {
-	if (parked_at("gup_fast_b1") < 0 || sysconf(_SC_NPROCESSORS_ONLN) < 3)
+	if (parked_at("gup_fast_b1") < 0 || ktap_cpus < 3)
 		SKIP("needs the pause control and three CPUs");
 	race_fd = gup_open();
 	race_page = area_of(k);

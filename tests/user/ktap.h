@@ -176,6 +176,8 @@ static __unused_fn void ktap_sleep_ms(long ms)
 		ktap_sleep_ms(1); \
 	ktap_ok; })
 
+/* CPUs that this program may run on: musl asks the affinity mask, which a case that binds itself to one of them narrows. */
+static long ktap_cpus = 1;
 /* N, or the share of it that SCALE asks for; never 0. */
 static __unused_fn long ktap_scale(long n)
 {
@@ -389,6 +391,7 @@ int main(int argc, char **argv)
 	int number = 0, failures = 0;
 	char scan_sleep[32] = "4000000000";
 
+	ktap_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	if (argc > 1 && !strncmp(argv[1], "helper:", 7))
 		return ktap_help(argc, argv);
 	/* By hand the cases to run may be named as arguments. */

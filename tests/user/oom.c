@@ -346,7 +346,7 @@ TEST_SLOW(a_victim_that_does_not_come_to_its_end_is_reaped)
 	EXPECT_EQ(kills(), before + 1);
 	EXPECT_EQ(parked_at("exit_mmap"), 1);
 	EXPECT_TRUE(is_alive(victim));
-	EXPECT_TRUE(logged_of("oom_reaper: reaped process ", victim, " "));
+	EXPECT_TRUE(ktap_until(logged_of("oom_reaper: reaped process ", victim, " ")));
 	/* Nothing is freed twice. */
 	EXPECT_EQ(control("pause", "release exit_mmap"), 0);
 	EXPECT_STATUS(victim, SIGKILL);
@@ -364,7 +364,7 @@ TEST_SLOW(a_victim_that_cannot_be_reaped_is_given_up)
 	pid_t hog = hog_until(2, 0);
 	EXPECT_EQ(kills(), before + 2);
 	EXPECT_EQ(parked_at("zap_batch"), 1);
-	EXPECT_TRUE(logged_of("oom_reaper: unable to reap pid:", victim, " "));
+	EXPECT_TRUE(ktap_until(logged_of("oom_reaper: unable to reap pid:", victim, " ")));
 	EXPECT_STATUS(second, SIGKILL);
 	EXPECT_EQ(control("pause", "release zap_batch"), 0);
 	EXPECT_STATUS(victim, SIGKILL);
@@ -375,7 +375,7 @@ TEST_SLOW(a_victim_that_cannot_be_reaped_is_given_up)
 TEST_SLOW(reaped_memory_is_not_seen_as_zeroes)
 {
 	need_pause("shmem_write");
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (ktap_cpus < 2)
 		SKIP("needs two CPUs");
 	prepare();
 	char path[] = "/tmp/oom.XXXXXX", text[4096];
@@ -400,7 +400,7 @@ TEST_SLOW(reaped_memory_is_not_seen_as_zeroes)
 	child_go(&t);
 	EXPECT_TRUE(ktap_until(parked_at("shmem_write") == 1));
 	pid_t hog = hog_until(1, 30 * MB);
-	EXPECT_TRUE(logged_of("oom_reaper: reaped process ", victim, " "));
+	EXPECT_TRUE(ktap_until(logged_of("oom_reaper: reaped process ", victim, " ")));
 	EXPECT_EQ(control("pause", "release shmem_write"), 0);
 	EXPECT_STATUS(victim, SIGKILL);
 	long n, wrong = 0;
@@ -462,7 +462,7 @@ KTAP_CASE(ten_thousand_kills_leave_nothing_behind, 1, 900)
 	}
 	EXPECT_EQ(kills(), before + rounds);
 	EXPECT_TRUE(ktap_until(mem_free_kb() >= start - 256));
-	EXPECT_TRUE(logged_of("Out of memory: Killed process ", pid, " "));
+	EXPECT_TRUE(ktap_until(logged_of("Out of memory: Killed process ", pid, " ")));
 	EXPECT_TRUE(logged("oom_score_adj name"));
 	EXPECT_EQ(control("alloc", "free"), 0);
 	klogctl(8, NULL, 4);

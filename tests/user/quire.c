@@ -83,7 +83,7 @@ static long most_at_once(const char *section) { return ktap_number(DIR_ "concurr
 static void reset_concurrency(void)
 {
 	NEEDS("concurrency");
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (ktap_cpus < 2)
 		SKIP("one CPU");
 	OK(ktap_write(DIR_ "concurrency", "reset"));
 }

@@ -52,10 +52,7 @@ static pthread_t start_writer(volatile void *at)
 {
 	struct sigaction sa = { .sa_handler = on_fault };
 	pthread_t t;
-	static long cpus;		/* asked before this thread is bound to one of them */
-	if (!cpus)
-		cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	if (cpus < 2)
+	if (ktap_cpus < 2)
 		SKIP("needs two CPUs");
 	if (!beats)
 		beats = OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));

@@ -534,7 +534,7 @@ TEST(the_figures_agree)
 
 TEST(faults_in_a_row_read_ahead)
 {
-	const char *disk = swap_disk();
+	const char *disk = (prefer_async_disk(), swap_disk());
 	char *p = anon(256 * PAGE);
 	long major, ahead, hits;
 

@@ -20,6 +20,7 @@ static void on_cpu(int cpu)
 static volatile uint64_t *volatile word;	/* what is counted up */
 static volatile uint64_t stored;		/* what it must be, seen by the writer */
 static volatile int stop, faulted, wrong;
+static bool only_stores;			/* the writer never reads what it wrote */
 static __thread sigjmp_buf jump;
 static __thread bool in_writer;
 
@@ -42,9 +43,10 @@ static void *writer(void *unused)
 	}
 	mine = *word;
 	while (!stop) {
-		*word = ++mine;
-		if (*word != mine)
+		/* Still what it was? A store that went to the old frame is noticed when the new one is there. */
+		if (!only_stores && *word != mine)
 			wrong++;
+		*word = ++mine;
 		stored = mine;
 	}
 	return NULL;
@@ -53,7 +55,7 @@ static pthread_t start_writer(volatile void *at)
 {
 	struct sigaction sa = { .sa_handler = on_fault };
 	pthread_t t;
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (ktap_cpus < 2)
 		SKIP("needs two CPUs");
 	sigaction(SIGSEGV, &sa, NULL);
 	on_cpu(0);
@@ -100,10 +102,17 @@ TEST_KINDS(no_store_is_lost_when_the_page_goes_out)
 }
 
 /* T-RCL-2, parked in both windows. */
+static volatile int was_parked;
 static void *pageout_thread(void *arg)
 {
 	const struct kind *k = arg;
-	return (void *)(long)madvise((char *)((uintptr_t)word & ~(k->size - 1)), k->size, MADV_PAGEOUT);
+	char *p = (char *)((uintptr_t)word & ~(k->size - 1));
+	/* A page that the writer has just brought back is in its CPU's LRU batch. */
+	while (!was_parked) {
+		EXPECT_EQ(control("force", "drain %d 0 0", (int)getpid()), 0);
+		OK(madvise(p, k->size, MADV_PAGEOUT));
+	}
+	return NULL;
 }
 static void parked_writer(const struct kind *k, const char *point)
 {
@@ -119,13 +128,13 @@ static void parked_writer(const struct kind *k, const char *point)
 	if ((uintptr_t)p & (k->size - 1))
 		SKIP("unaligned");
 	t = start_writer(p + 5 * PAGE);
-	for (int i = 0; i < ktap_scale(20); i++) {
+	for (int i = 0; i < ktap_scale(200); i++) {
 		ASSERT_EQ(control("pause", "arm %s %d once", point, (int)getpid()), 0);
+		was_parked = 0;
 		OK(-pthread_create(&pager, NULL, pageout_thread, (void *)k));
-		/* It may find nothing to take: the page is just coming back. */
-		for (int j = 0; j < 50 && parked_at(point) < 1; j++)
-			ktap_sleep_ms(1);
-		EXPECT_EQ(control("pause", "disarm %s", point), 0);
+		ASSERT_TRUE(ktap_until(parked_at(point) == 1));
+		was_parked = 1;
+		ktap_sleep_ms(1);	/* the length of the window */
 		EXPECT_EQ(control("pause", "release %s", point), 0);
 		pthread_join(pager, NULL);
 		writer_goes_on();
@@ -148,12 +157,14 @@ static void owed_flush(bool unmap)
 {
 	const char *disk = swap_on(0);
 	char *p = anon(PAGE);
+	uint64_t seen;
 	pthread_t t;
 	pid_t scanner;
 
 	on_cpu(0);
 	if (!have_control("force"))
 		SKIP("needs Quire's controls");
+	only_stores = true;	/* a read could wait for the folio, which is locked */
 	t = start_writer(p);
 	scanner = ktap_fork();
 	if (!scanner) {
@@ -166,16 +177,19 @@ static void owed_flush(bool unmap)
 	if (unmap) {
 		OK(munmap(p, PAGE));
 		ASSERT_TRUE(mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
-		EXPECT_TRUE(ktap_until(faulted || *(volatile uint64_t *)p));
+		seen = stored;
+		EXPECT_TRUE(ktap_until(faulted || stored > seen + 1));
+		EXPECT_TRUE(faulted || *(volatile uint64_t *)p);
 	} else {
 		OK(mprotect(p, PAGE, PROT_READ));
-		EXPECT_TRUE(ktap_until(faulted));
+		seen = stored;		/* one more may be on its way to be noted */
+		EXPECT_TRUE(ktap_until(faulted || stored > seen + 1));
+		EXPECT_LE(stored, seen + 1);
 	}
 	EXPECT_EQ(control("pause", "disarm unmap_flush"), 0);
 	kill(scanner, SIGKILL);
 	EXPECT_EQ(control("pause", "release unmap_flush"), 0);
 	EXPECT_STATUS(scanner, KILLED_BY(SIGKILL));
-	wrong = 0;		/* its page may have become another one between two looks */
 	stop_writer(t);
 	swap_off(disk);
 }
@@ -188,7 +202,7 @@ struct pinner { char *p; volatile int stop; long pins, bad; };
 static void *pin_thread(void *arg)
 {
 	struct pinner *a = arg;
-	on_cpu((int)sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	on_cpu((int)ktap_cpus - 1);
 	int fd = gup_open();
 	char seen[PAGE], mark = 'a';
 
@@ -323,7 +337,7 @@ TEST_KINDS(a_failed_write_leaves_the_page_in_memory)
 /* A disk that does not answer a write: the page is there all the same, for reading and writing. */
 TEST_KINDS(a_slow_write_stalls_nobody)
 {
-	const char *disk = swap_on(0);
+	const char *disk = swap_on_async();
 	char *p = area_of(k);
 	long in = vmstat("pswpin");
 
@@ -340,6 +354,30 @@ TEST_KINDS(a_slow_write_stalls_nobody)
 	EXPECT_EQ(p[PAGE], 'W');
 	EXPECT_EQ(page_out(p, k->size), k->size / PAGE);
 	EXPECT_EQ(p[PAGE], 'W');
+	swap_off(disk);
+}
+/* SWAP-14: a slot is nobody else's as long as the disk may still write to it. */
+TEST(a_slot_is_not_used_again_during_its_write)
+{
+	const char *disk = swap_on_async();
+	char *p = anon(PAGE), *q = anon(PAGE);
+	uint64_t slot;
+
+	if (!have_control("pause") || swap_is_sync(disk))
+		SKIP("needs Quire's controls, and an asynchronous disk");
+	fill_pages(p, PAGE);
+	memset(q, 'Q', PAGE);
+	EXPECT_EQ(control("force", "drain %d 0 0", (int)getpid()), 0);
+	ASSERT_EQ(control("pause", "arm disk_write_done"), 0);
+	ASSERT_EQ(page_out(p, PAGE), 1);
+	slot = pagemap(p);
+	OK(madvise(p, PAGE, MADV_DONTNEED));
+	EXPECT_EQ(page_out(q, PAGE), 1);
+	EXPECT_NE(pagemap(q), slot);
+	EXPECT_EQ(control("pause", "disarm disk_write_done"), 0);
+	EXPECT_EQ(control("pause", "release disk_write_done"), 0);
+	EXPECT_EQ(p[0], 0);
+	EXPECT_EQ(q[PAGE - 1], 'Q');
 	swap_off(disk);
 }
 

@@ -169,6 +169,10 @@ static void run_hogs(size_t total, long rounds)
 	char *shared = OK(mmap(NULL, HOGS * stripe * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	struct arena base = arena(reserve(inherited * PAGE), inherited, 100);
 	pid_t pid[HOGS];
+	int ready[2], go[2];
+	char c;
+	OK(pipe(ready));
+	OK(pipe(go));
 	for (size_t i = 0; i < inherited; i++)
 		write_page(&base, i);
 	for (int h = 0; h < HOGS; h++) {
@@ -182,11 +186,21 @@ static void run_hogs(size_t total, long rounds)
 			write_page(&mine, i);
 		for (size_t i = 0; i < stripe; i++)
 			write_page(&part, i);
+		/* All of them hold all they have at the same time. */
+		close(go[1]);
+		EXPECT_EQ(write(ready[1], "r", 1), 1);
+		EXPECT_EQ(read(go[0], &c, 1), 0);
 		hog(&mine, &base, &part, rounds);
 		ktap_exit();
 	}
+	close(ready[1]);
+	for (int h = 0; h < HOGS; h++)
+		EXPECT_EQ(read(ready[0], &c, 1), 1);
+	close(go[1]);
 	for (int h = 0; h < HOGS; h++)
 		EXPECT_CHILD(pid[h]);
+	close(go[0]);
+	close(ready[0]);
 	expect_all(&base);
 	/* swapoff is next, and there may be no room for all of it. */
 	munmap(shared, HOGS * stripe * PAGE);

@@ -75,6 +75,13 @@ static inline const char *swap_on(long pages)
 		SKIP("no swap");
 	return disk;
 }
+/* Where there is a choice, a disk that takes its time. */
+static inline void prefer_async_disk(void) { setenv("SWAP_DISK", "/dev/vda", 0); }
+static inline const char *swap_on_async(void)
+{
+	prefer_async_disk();
+	return swap_on(0);
+}
 static inline void swap_off(const char *disk) { EXPECT_EQ(swapoff(disk), 0); }
 static inline bool swap_is_sync(const char *disk) { return !strcmp(disk, "/dev/ram0"); }
 
@@ -99,7 +106,7 @@ static inline size_t page_out(char *p, size_t n)
 		if (pages_swapped(p, n) == n / PAGE)
 			break;
 		CPU_ZERO(&one);
-		CPU_SET(i % (int)sysconf(_SC_NPROCESSORS_ONLN), &one);
+		CPU_SET(i % (int)ktap_cpus, &one);
 		sched_setaffinity(0, sizeof(one), &one);
 		if (i >= 16)
 			ktap_sleep_ms(1);

@@ -182,6 +182,28 @@ TEST(swapoff_keeps_exclusiveness)
 	p[0] = 'W';
 	EXPECT_EQ(pfn_of(p), pfn);
 }
+/* And gives it to nobody: what fork shared is copied afterwards. */
+TEST(swapoff_makes_nothing_exclusive)
+{
+	const char *disk = swap_on(0);
+	char *p = anon(4 * PAGE);
+	struct turns t;
+	pid_t pid;
+
+	turns_init(&t);
+	fill_pages(p, 4 * PAGE);
+	ASSERT_EQ(page_out(p, 4 * PAGE), 4);
+	pid = ktap_fork();
+	if (!pid) {
+		child_waits(&t);
+		EXPECT_EQ(wrong_pages(p, 4 * PAGE, 0), 0);
+		ktap_exit();
+	}
+	swap_off(disk);
+	memset(p, 'W', 4 * PAGE);
+	child_go(&t);
+	EXPECT_CHILD(pid);
+}
 
 static void nothing(int sig) { }
 
