@@ -471,14 +471,14 @@ static void walk_first(char *(*make)(void), const char *text, const char *point,
 	EXPECT_CHILD(w);
 	end_victim(v);
 }
-/* EINVAL (22): a page went out meanwhile; the next attempt swaps it in. EAGAIN (11): locked, or referenced. */
+/* EINVAL (22): a page went out, or was just moved, meanwhile; the next attempt brings it in. EAGAIN (11): locked, or referenced. */
 TEST(reclaim_walks_first)
 {
 	const char *disk = swap_on(0);
 	walk_first(make_old, "scan", "unmap_walk", "0|11|22");
 	swap_off(disk);
 }
-TEST(migration_walks_first) { walk_first(make_small, "migrate sync", "migrate_walk", "0|11"); }
+TEST(migration_walks_first) { walk_first(make_small, "migrate sync", "migrate_walk", "0|11|22"); }
 TEST(split_walks_first) { walk_first(make_64k, "split", "split_unmapped", "0|11"); }
 
 /* The other way round: the table is away, a walker comes. It waits, and finds every mapping. */
