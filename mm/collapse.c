@@ -133,9 +133,9 @@ static vm_fault_t swapin_page(struct collapse *c, unsigned long addr, pte_t entr
 }
 
 /*
- * The patch of 2016 (T-KHP-7): the lock is taken again, and what find_vma() returns is the VMA from before if it has its
- * address. Where that is wrong (another mapping in the memory of the old one's VMA) the collapse is aborted here; the patch
- * went on.
+ * The patch of 2016 (T-KHP-7): the lock is taken again, and what find_vma() returns is the VMA from before if
+ * it has its address. Where that is wrong (another mapping in the memory of the old one's VMA) the collapse
+ * is aborted here; the patch went on.
  * => no lock held; afterwards the mmap lock, for reading
  */
 static enum scan_result retake_by_pointer(struct collapse *c)

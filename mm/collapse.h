@@ -57,7 +57,7 @@ struct collapse {
 	struct mm_struct *mm;
 	struct collapse_control *cc;
 	unsigned long start;		/* of the table's range */
-	unsigned int first, nr;		/* the PTEs to replace: all, or an aligned block (collapse_orders.c) */
+	unsigned int first, nr;		/* the PTEs to replace: all, or a block (collapse_orders.c) */
 	const struct pte_tally *scanned;
 	struct folio *folio;		/* the new one, ours until it is mapped */
 	/* Found after each wait. */
@@ -103,12 +103,16 @@ unsigned long collapse_orders(struct vm_area_struct *vma);
  */
 enum scan_result collapse_by_orders(struct mm_struct *mm, unsigned long start, const struct pte_tally *tally,
 				    unsigned long orders, struct collapse_control *cc);
-/* KHP-33: does the block that C is to replace, of which TALLY was counted so far, take this run? => ptl held */
-enum scan_result collapse_block_takes(const struct collapse *c, const struct pte_tally *tally, const struct pte_run *run);
+/*
+ * KHP-33: does the block that C is to replace, of which TALLY was counted so far, take this run? => ptl held
+ */
+enum scan_result collapse_block_takes(const struct collapse *c, const struct pte_tally *tally,
+				      const struct pte_run *run);
 #else
 static inline unsigned long collapse_orders(struct vm_area_struct *vma) { return 0; }
-static inline enum scan_result collapse_by_orders(struct mm_struct *mm, unsigned long start, const struct pte_tally *tally,
-						  unsigned long orders, struct collapse_control *cc) { return SCAN_FAIL; }
+static inline enum scan_result collapse_by_orders(struct mm_struct *mm, unsigned long start,
+						  const struct pte_tally *tally, unsigned long orders,
+						  struct collapse_control *cc) { return SCAN_FAIL; }
 static inline enum scan_result collapse_block_takes(const struct collapse *c, const struct pte_tally *tally,
 						    const struct pte_run *run) { return SCAN_SUCCEED; }
 #endif

@@ -1,20 +1,24 @@
 /*
- * mm/collapse_orders.c - khugepaged makes folios of smaller orders, too, where 2 MiB are not to be had (KHP-31..34).
+ * mm/collapse_orders.c - khugepaged makes folios of smaller orders, too, where 2 MiB are not to be had
+ * (KHP-31..34).
  *
  *	occupied:  ████████████████ ██ ████████░░░░░░░░ ...		one bit for each PTE
- *	            order 4: full     2  order 3		the largest order whose block has few enough holes
+ *	            order 4: full     2  order 3		the largest with few enough holes
  *
- * The scan looks at all 512 PTEs and notes which map a page; it does not end where there are too many holes. Then for each
- * offset the orders that the policy allows are tried from the largest down. Below order 9 holes are filled always
- * (max_ptes_none 511) or never (any other value): if some were, a block that was just filled up would make its neighbour
- * look fuller, and one collapse would lead to the next, larger one, until all of a sparse range were memory ("creep").
+ * The scan looks at all 512 PTEs and notes which map a page; it does not end where there are too many holes.
+ * Then for each offset the orders that the policy allows are tried from the largest down. Below order 9 holes
+ * are filled always (max_ptes_none 511) or never (any other value): if some were, a block that was just
+ * filled up would make its neighbour look fuller, and one collapse would lead to the next, larger one, until
+ * all of a sparse range were memory ("creep").
  *
- * The table stays. It is taken out of everybody's reach as for a huge PMD (collapse.c), the block's PTEs are exchanged,
- * and it is put back; all the time with the anon_vma lock, as the other PTEs map pages that rmap walkers look for. No VMA
- * is kept over a time without the mmap lock, and the scan's is not even passed on (KHP-34).
+ * The table stays. It is taken out of everybody's reach as for a huge PMD (collapse.c), the block's PTEs are
+ * exchanged, and it is put back; all the time with the anon_vma lock, as the other PTEs map pages that rmap
+ * walkers look for. No VMA is kept over a time without the mmap lock, and the scan's is not even passed on
+ * (KHP-34).
  *
- * A switch, off: /sys/kernel/debug/quire/collapse_orders. The kernels that Quire is compared with collapse to order 9 only,
- * and whoever lists khugepaged's directory there must find the same files. Ranges are looked at where 2 MiB are allowed.
+ * A switch, off: /sys/kernel/debug/quire/collapse_orders. The kernels that Quire is compared with collapse to
+ * order 9 only, and whoever lists khugepaged's directory there must find the same files. Ranges are looked at
+ * where 2 MiB are allowed.
  *
  * Linux has it from 7.2 on: mm/khugepaged.c.
  */
@@ -66,7 +70,8 @@ static unsigned int holes_in(const struct pte_tally *tally, unsigned int first, 
 	return holes;
 }
 
-enum scan_result collapse_block_takes(const struct collapse *c, const struct pte_tally *tally, const struct pte_run *run)
+enum scan_result collapse_block_takes(const struct collapse *c, const struct pte_tally *tally,
+				      const struct pte_run *run)
 {
 	unsigned int order = ilog2(c->nr);
 
@@ -115,8 +120,8 @@ static enum scan_result replace_block(struct collapse *c)
 }
 
 /* One block of ORDER, the PTEs from FIRST on. => no lock held, before and after; may sleep long */
-static enum scan_result collapse_block(struct mm_struct *mm, unsigned long start, unsigned int first, unsigned int order,
-				       struct collapse_control *cc)
+static enum scan_result collapse_block(struct mm_struct *mm, unsigned long start, unsigned int first,
+				       unsigned int order, struct collapse_control *cc)
 {
 	struct collapse c = { .mm = mm, .cc = cc, .start = start, .first = first, .nr = 1U << order };
 	enum scan_result r;
@@ -140,8 +145,8 @@ static enum scan_result collapse_block(struct mm_struct *mm, unsigned long start
 }
 
 /* The range as a whole, with the limits of the whole. => no lock held, before and after */
-static enum scan_result collapse_whole(struct mm_struct *mm, unsigned long start, const struct pte_tally *tally,
-				       struct collapse_control *cc)
+static enum scan_result collapse_whole(struct mm_struct *mm, unsigned long start,
+				       const struct pte_tally *tally, struct collapse_control *cc)
 {
 	enum scan_result r;
 
@@ -170,12 +175,13 @@ static bool ends_the_range(enum scan_result r)
 }
 
 /*
- * KHP-32: the largest of ORDERS that can be made at FIRST; how many PTEs to go on. *RESULT: success, once there was one;
- * else the last refusal.
+ * KHP-32: the largest of ORDERS that can be made at FIRST; how many PTEs to go on. *RESULT: success, once
+ * there was one; else the last refusal.
  * => no lock held, before and after
  */
-static unsigned int collapse_at(struct mm_struct *mm, unsigned long start, unsigned int first, unsigned long orders,
-				const struct pte_tally *tally, struct collapse_control *cc, enum scan_result *result)
+static unsigned int collapse_at(struct mm_struct *mm, unsigned long start, unsigned int first,
+				unsigned long orders, const struct pte_tally *tally,
+				struct collapse_control *cc, enum scan_result *result)
 {
 	unsigned int step = 1U << __ffs(orders);
 

@@ -11,8 +11,8 @@
  * guesses what a program would like; MADV_COLLAPSE has been told (KHP-15). PTEs in a row that map one large
  * folio are one step.
  *
- * Not here: who chooses the range (khugepaged.c, madvise_collapse.c); orders below 9 (collapse_orders.c). Left
- * out: NUMA nodes, file and shared memory. Linux: collapse_scan_pmd() in mm/khugepaged.c.
+ * Not here: who chooses the range (khugepaged.c, madvise_collapse.c); orders below 9 (collapse_orders.c).
+ * Left out: NUMA nodes, file and shared memory. Linux: collapse_scan_pmd() in mm/khugepaged.c.
  */
 #include "mm/collapse.h"
 #include "kernel/trace/control.h"
@@ -38,7 +38,8 @@ static enum scan_result test_none(struct vm_area_struct *vma, const struct colla
 {
 	tally->none_or_zero++;
 	if (!(vma->vm_flags & VM_PAGE_TRACKING) &&
-	    (!cc->is_khugepaged || cc->holes_later || tally->none_or_zero <= READ_ONCE(khugepaged_max_ptes_none)))
+	    (!cc->is_khugepaged || cc->holes_later ||
+	     tally->none_or_zero <= READ_ONCE(khugepaged_max_ptes_none)))
 		return SCAN_SUCCEED;
 	count_vm_event(THP_SCAN_EXCEED_NONE_PTE);
 	return SCAN_EXCEED_NONE_PTE;
@@ -53,7 +54,10 @@ static enum scan_result test_swapped(const struct collapse_control *cc, struct p
 	return SCAN_EXCEED_SWAP_PTE;
 }
 
-/* KHP-12; as a variant, what was guessed from the mapcounts of the whole and of the first page before there were owners. */
+/*
+ * KHP-12; as a variant, what was guessed from the mapcounts of the whole and of the first page before there
+ * were owners.
+ */
 static bool maybe_mapped_shared(const struct folio *f)
 {
 	if (likely(!variant_is(VARIANT_FIRST_PAGE_GUESS)))

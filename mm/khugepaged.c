@@ -1,28 +1,31 @@
 /*
- * mm/khugepaged.c - the daemon that looks, a little at a time, for ranges that are worth a huge page (KHP-1..8).
+ * mm/khugepaged.c - the daemon that looks, a little at a time, for ranges that are worth a huge page
+ * (KHP-1..8).
  *
  *	fault, MADV_HUGEPAGE, merge, fork ──khugepaged_enter──> the list of mms
  *
  *	                  cursor.mm
  *	                      v
- *	head ──> mm ──> mm ──> mm ──> mm		behind the last one: full_scans +1, and back to the head
+ *	head ──> mm ──> mm ──> mm ──> mm	behind the last one: full_scans +1, back to the head
  *	                       │
- *	                       └ cursor.address: the next 2 MiB range to look at (collapse_scan_pmd)
+ *	                       └ cursor.address: the next 2 MiB to look at (collapse_scan_pmd)
  *
- * One pass uses up pages_to_scan units, or goes round once, and then sleeps scan_sleep_millisecs. The daemon waits for no
- * mmap lock (KHP-4), and while it sleeps it holds nothing: between two visits the cursor is all there is.
+ * One pass uses up pages_to_scan units, or goes round once, and then sleeps scan_sleep_millisecs. The daemon
+ * waits for no mmap lock (KHP-4), and while it sleeps it holds nothing: between two visits the cursor is all
+ * there is.
  *
- * An mm on the list holds an mm_count, not a user: it may lose its last user at any time. Who exits takes it off the list,
- * unless it is the cursor's; then the daemon may be in the middle of its tables, and exit waits for it (KHP-8):
+ * An mm on the list holds an mm_count, not a user: it may lose its last user at any time. Who exits takes it
+ * off the list, unless it is the cursor's; then the daemon may be in the middle of its tables, and exit waits
+ * for it (KHP-8):
  *
  *	khugepaged				exit
  *	  mmap lock, reading			  mm_users becomes 0
- *	  mm_users 0? leave it alone		  mmap lock, writing: the daemon is out, and will see mm_users 0
+ *	  mm_users 0? leave it alone		  mmap lock, writing: the daemon is out, and will see 0
  *	  look at page tables			  take the page tables down
  *
- * Linux: mm/khugepaged.c. There the list is of slots found by a hash table, ours is a field of mm_struct; and there the
- * first pass, after a time without any mm, begins at once; ours sleeps before each pass: what has just been registered
- * is about to change.
+ * Linux: mm/khugepaged.c. There the list is of slots found by a hash table, ours is a field of mm_struct; and
+ * there the first pass, after a time without any mm, begins at once; ours sleeps before each pass: what has
+ * just been registered is about to change.
  */
 #include "mm/khugepaged.h"
 #include "kernel/init.h"
@@ -122,8 +125,8 @@ void khugepaged_exit(struct mm_struct *mm)
 /* ---- One visit ---- */
 
 /*
- * Look at the ranges of VMA from the cursor on (KHP-5). False: enough for this visit; then *LOCK_DROPPED says whether
- * the mmap lock is gone, and VMA with it. *RESULT: of the last range.
+ * Look at the ranges of VMA from the cursor on (KHP-5). False: enough for this visit; then *LOCK_DROPPED says
+ * whether the mmap lock is gone, and VMA with it. *RESULT: of the last range.
  * => mmap lock held for reading
  */
 static bool khugepaged_scan_vma(struct vm_area_struct *vma, unsigned int limit, struct collapse_control *cc,
@@ -156,12 +159,12 @@ static bool khugepaged_scan_vma(struct vm_area_struct *vma, unsigned int limit, 
 }
 
 /*
- * One visit to the cursor's MM, from the cursor's address on. *FINISHED: on to the next mm; else the rest waits for
- * another visit. What came of the last range.
+ * One visit to the cursor's MM, from the cursor's address on. *FINISHED: on to the next mm; else the rest
+ * waits for another visit. What came of the last range.
  * => no lock held; the list's mm_count keeps MM
  */
-static enum scan_result khugepaged_scan_mm(struct mm_struct *mm, unsigned int limit, struct collapse_control *cc,
-					   bool *finished)
+static enum scan_result khugepaged_scan_mm(struct mm_struct *mm, unsigned int limit,
+					   struct collapse_control *cc, bool *finished)
 {
 	enum scan_result result = SCAN_FAIL;
 	struct vm_area_struct *vma;
@@ -200,8 +203,8 @@ static struct mm_struct *khugepaged_next_mm(unsigned int *begun)
 }
 
 /*
- * The visit to MM, of PROGRESS units, is over: the cursor goes on if nothing is left there, and a dead MM goes off the
- * list.
+ * The visit to MM, of PROGRESS units, is over: the cursor goes on if nothing is left there, and a dead MM
+ * goes off the list.
  */
 static void khugepaged_advance(struct mm_struct *mm, bool finished, unsigned int progress)
 {
@@ -241,7 +244,8 @@ static void khugepaged_sleep(const unsigned int *millisecs)
 	unsigned int ms = READ_ONCE(*millisecs);
 
 	if (ms)
-		wait_event_interruptible_timeout(khugepaged_wait, READ_ONCE(sleep_cancelled) || kthread_should_stop(),
+		wait_event_interruptible_timeout(khugepaged_wait,
+						 READ_ONCE(sleep_cancelled) || kthread_should_stop(),
 						 (s64)ms * NSEC_PER_MSEC);
 	WRITE_ONCE(sleep_cancelled, false);
 }
@@ -291,9 +295,12 @@ static int khugepaged(void *unused)
 	while (!kthread_should_stop()) {
 		bool cancelled;
 
-		wait_event_interruptible(khugepaged_wait, khugepaged_has_work() || READ_ONCE(sleep_cancelled) ||
-					 kthread_should_stop());
-		/* A sleep that is cancelled while there is no work was none; once there is work, it is the next one. */
+		wait_event_interruptible(khugepaged_wait, khugepaged_has_work() ||
+					 READ_ONCE(sleep_cancelled) || kthread_should_stop());
+		/*
+		 * A sleep that is cancelled while there is no work was none; once there is work, it is the
+		 * next one.
+		 */
 		cancelled = xchg(&sleep_cancelled, false);
 		if (!khugepaged_has_work())
 			continue;

@@ -1,12 +1,14 @@
 /*
- * mm/why_not_huge.c - /sys/kernel/debug/quire/why_not_huge: the last refusals for a range, for whoever wonders.
+ * mm/why_not_huge.c - /sys/kernel/debug/quire/why_not_huge: the last refusals for a range, for whoever
+ * wonders.
  *
  *	# echo 0 0x7f5a00200000 > why_not_huge; cat why_not_huge
  *	0x7f5a00200000 table fault=not_advised at 0x7f5a00200000 scan=exceed_none_pte at 0x7f5a00301000 compaction=-
  *
- * The notes are in a table of fixed size, each range in the one place that its hash names: the newer range wins, so that a
- * note costs a fault next to nothing. "-" means: no refusal, or forgotten. Compaction does not know for whom it works; it
- * leaves its word with the task, and the fault or scan that fails for lack of a block takes it to the range.
+ * The notes are in a table of fixed size, each range in the one place that its hash names: the newer range
+ * wins, so that a note costs a fault next to nothing. "-" means: no refusal, or forgotten. Compaction does
+ * not know for whom it works; it leaves its word with the task, and the fault or scan that fails for lack of
+ * a block takes it to the range.
  *
  * Linux has no such file; there one puts it together from tracepoints and counters.
  */
@@ -49,15 +51,18 @@ static struct note *note_for(const struct mm_struct *mm, unsigned long start)
 }
 
 /* NO_MEMORY: what this task's last compaction said belongs to it. */
-static void refused(struct mm_struct *mm, unsigned long start, enum refuser who, struct refusal r, bool no_memory)
+static void refused(struct mm_struct *mm, unsigned long start, enum refuser who, struct refusal r,
+		    bool no_memory)
 {
 	struct note *n;
 
 	spin_lock(&notes_lock);
 	n = note_for(mm, start);
 	n->by[who] = r;
-	if (no_memory && current->compact_refusal.why)
-		n->by[BY_COMPACTION] = (struct refusal){ current->compact_refusal.why, current->compact_refusal.pfn };
+	if (no_memory && current->compact_refusal.why) {
+		n->by[BY_COMPACTION].why = current->compact_refusal.why;
+		n->by[BY_COMPACTION].at = current->compact_refusal.pfn;
+	}
 	spin_unlock(&notes_lock);
 	current->compact_refusal.why = NULL;
 }
@@ -78,7 +83,8 @@ static void forget(struct mm_struct *mm, unsigned long start)
 void note_fault_refusal(struct mm_struct *mm, unsigned long addr, const char *why)
 {
 	if (why)
-		refused(mm, addr & PMD_MASK, BY_FAULT, (struct refusal){ why, addr }, !strcmp(why, "no_memory"));
+		refused(mm, addr & PMD_MASK, BY_FAULT, (struct refusal){ why, addr },
+			!strcmp(why, "no_memory"));
 	else
 		forget(mm, addr & PMD_MASK);
 }
@@ -97,7 +103,8 @@ void note_fault_policy(struct vm_area_struct *vma, unsigned long addr)
 		why = "process_disabled";
 	else if (!thp_allowed_orders(&thp_knobs, true, BIT(HPAGE_PMD_ORDER)))
 		why = "never";
-	else if (!thp_vma_allowable_orders(vma, vma->vm_flags | VM_HUGEPAGE, TVA_PAGEFAULT, BIT(HPAGE_PMD_ORDER)))
+	else if (!thp_vma_allowable_orders(vma, vma->vm_flags | VM_HUGEPAGE, TVA_PAGEFAULT,
+					   BIT(HPAGE_PMD_ORDER)))
 		why = "special_mapping";
 	note_fault_refusal(vma->vm_mm, addr, why);
 }

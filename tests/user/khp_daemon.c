@@ -37,7 +37,8 @@ TEST(advice_registers_what_was_touched)
 TEST(advice_on_a_small_mapping_does_not_register)
 {
 	khugepaged_rests();
-	char *p = unregistered_range(HUGE), *small = OK(mmap(NULL, HUGE - PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	char *p = unregistered_range(HUGE);
+	char *small = OK(mmap(NULL, HUGE - PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	*small = 1;
 	OK(madvise(small, HUGE - PAGE, MADV_HUGEPAGE));
 	one_pass();
