@@ -32,7 +32,7 @@ static inline const char *trace_dir(void)
 }
 static inline char *trace_path(const char *file)
 {
-	static char path[200];
+	static __thread char path[200];
 	snprintf(path, sizeof(path), "%s/%s", trace_dir(), file);
 	return path;
 }
