@@ -398,15 +398,16 @@ DISKS = dict(disk="new:256M", append="ramdisk=128M")
 BUILDS = (
     ("release", ["RELEASE=1", "SAN=0", "PAGE_MAPCOUNT=1"], ["quick"], dict(DISKS)),
     ("no-page-mapcount", ["RELEASE=0", "SAN=0", "PAGE_MAPCOUNT=0"],
-     ["fast", "scale=20", "check", "cow", "cow_thp", "gup", "migrate", "mmfuzz", "mmid", "mmid_file", "procmem", "split",
-      "swap", "thp_calls", "thp_fault", "thp_stress"], dict(DISKS)),
+     ["fast", "scale=20", "check", "collapse", "compact", "cow", "cow_thp", "gup", "migrate", "mmfuzz", "mmid", "mmid_file",
+      "procmem", "shared_ptes", "split", "swap", "thp_calls", "thp_fault", "thp_stress"], dict(DISKS)),
     # An eighth of memory is shadow, a thirty-second the shadow of kernel stacks: hence more of it.
     ("san", ["RELEASE=0", "SAN=1", "PAGE_MAPCOUNT=1"],
-     ["fast", "scale=20", "san", "cow", "cow_thp", "fault", "mmap", "process", "quire", "swap", "thp_fault", "thp_stress"],
+     ["fast", "scale=20", "san", "collapse", "compact", "cow", "cow_thp", "fault", "khp_stress", "mmap", "process", "quire",
+      "swap", "thp_fault", "thp_stress"],
      dict(DISKS, mem="2G")),
 )
 # Programs whose heavy loops `make check-all` repeats for minutes: ten times what they do else.
-SOAK_PROGRAMS = ["mmfuzz", "thp_stress"]
+SOAK_PROGRAMS = ["khp_stress", "mmfuzz", "thp_stress"]
 
 # Other disks: name, disk, words for the kernel (NAME=value: in the environment of the tests), what is run.
 DISK_BOOTS = (
