@@ -29,7 +29,8 @@ TEST(small_pages_become_one_folio)
 	EXPECT_GE(vmstat("thp_collapse_alloc") - alloc, 1);
 	EXPECT_EQ(vmstat("thp_fault_alloc"), fault);
 	EXPECT_EQ(size_stat(HUGE_ORDER, "anon_fault_alloc"), anon_fault);
-	EXPECT_EQ(size_stat(HUGE_ORDER, "nr_anon") - nr_anon, 1);
+	if (!access(THP_DIR "hugepages-2048kB/stats/nr_anon", F_OK))
+		EXPECT_EQ(size_stat(HUGE_ORDER, "nr_anon") - nr_anon, 1);
 	EXPECT_STATE(p, 1, 1, 1, 0, 0);
 	EXPECT_EQ(faults_of_writing(p, HUGE), 0);
 	EXPECT_EQ(collapse(p, HUGE), 0);		/* a second time: nothing to do */
@@ -120,6 +121,7 @@ TEST(folios_across_the_border)
 TEST(a_read_only_mapping_stays_so)
 {
 	need_collapse();
+	need_no_writable_page();
 	char *p = small_range(HUGE);
 	OK(mprotect(p, HUGE, PROT_READ));
 	EXPECT_EQ(collapse_at_last(p, HUGE), 0);
@@ -140,15 +142,17 @@ TEST(a_locked_range_stays_locked)
 	long before = meminfo_kb("Mlocked");
 	if (mlock(p, HUGE))
 		SKIP("may not lock 2 MiB");
-	EXPECT_EQ(meminfo_kb("Mlocked") - before, 2048);
+	/* What others lock and let go lies in batches of Linux for a while. */
+	long noise = ktap_is_quire() ? 0 : 256;
+	EXPECT_LE(labs(meminfo_kb("Mlocked") - before - 2048), noise);
 	EXPECT_EQ(collapse_at_last(p, HUGE), 0);
 	EXPECT_EQ(huge_mapped(p), 2048);
-	EXPECT_EQ(meminfo_kb("Mlocked") - before, 2048);
+	EXPECT_LE(labs(meminfo_kb("Mlocked") - before - 2048), noise);
 	EXPECT_TRUE(has_flag(p, 18));		/* unevictable */
 	EXPECT_EQ(smaps_kb(p, "Locked"), 2048);
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 	OK(munlock(p, HUGE));
-	EXPECT_EQ(meminfo_kb("Mlocked"), before);
+	EXPECT_LE(labs(meminfo_kb("Mlocked") - before), noise);
 }
 
 /* ---- khugepaged's limits ---- */
@@ -565,6 +569,7 @@ static void collapse_of_shared(const struct kind *k, size_t keep, size_t n, bool
 static void collapse_of_shared_all(const struct kind *k)
 {
 	need_collapse();
+	need_no_writable_page();
 	for (int before = 0; before < 2; before++) {
 		collapse_of_shared(k, 0, HUGE, before);
 		collapse_of_shared(k, 0, HUGE / 2, before);

@@ -68,6 +68,22 @@ static inline void need_collapse(void)
 	if (madvise(NULL, 0, ADVISE_COLLAPSE))
 		SKIP("no MADV_COLLAPSE");
 }
+/* Linux wanted a writable page in the range until 6.18 (KHP-14); Quire never does. */
+static inline void need_no_writable_page(void)
+{
+	if (ktap_is_quire())
+		return;
+	char *p = OK(mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	char *range = (char *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
+	madvise(range, HUGE, MADV_NOHUGEPAGE);
+	memset(range, 1, HUGE);
+	madvise(range, HUGE, MADV_HUGEPAGE);
+	OK(mprotect(range, HUGE, PROT_READ));
+	int error = collapse_at_last(range, HUGE);
+	munmap(p, 2 * HUGE);
+	if (error == EINVAL)
+		SKIP("needs a writable page here");
+}
 static inline void need_force(void)
 {
 	if (!have_control("force"))
