@@ -556,7 +556,6 @@ enum scan_result collapse_huge_page(struct mm_struct *mm, unsigned long start, c
 	struct collapse c = { .mm = mm, .cc = cc, .start = start, .nr = HPAGE_PMD_NR, .scanned = tally };
 	enum scan_result r;
 
-	mmap_read_unlock(mm);
 	pause_point("collapse_alloc");
 	r = alloc_folio(&c);
 	if (r == SCAN_SUCCEED)

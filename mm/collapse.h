@@ -44,7 +44,7 @@ enum scan_result collapse_find_pmd(struct mm_struct *mm, unsigned long addr, pmd
 
 /*
  * KHP-16..26 for the range at START, whose PTEs passed; TALLY is what the scan counted.
- * => mmap lock held for reading, dropped in any case; may sleep
+ * => no lock held, before and after; may sleep
  */
 enum scan_result collapse_huge_page(struct mm_struct *mm, unsigned long start, const struct pte_tally *tally,
 				    struct collapse_control *cc);
@@ -99,7 +99,7 @@ void collapse_release_sources(struct collapse *c);
 unsigned long collapse_orders(struct vm_area_struct *vma);
 /*
  * Make what is possible of the range at START: TALLY is what the scan counted.
- * => mmap lock held for reading, dropped in any case; may sleep
+ * => no lock held, before and after; may sleep
  */
 enum scan_result collapse_by_orders(struct mm_struct *mm, unsigned long start, const struct pte_tally *tally,
 				    unsigned long orders, struct collapse_control *cc);

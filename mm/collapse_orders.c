@@ -151,7 +151,6 @@ static enum scan_result collapse_whole(struct mm_struct *mm, unsigned long start
 	enum scan_result r;
 
 	cc->holes_later = false;
-	mmap_read_lock(mm);
 	r = collapse_huge_page(mm, start, tally, cc);
 	cc->holes_later = true;
 	return r;
@@ -213,7 +212,6 @@ enum scan_result collapse_by_orders(struct mm_struct *mm, unsigned long start, c
 	enum scan_result result = SCAN_EXCEED_NONE_PTE;
 	unsigned int first = 0;
 
-	mmap_read_unlock(mm);
 	while (first < HPAGE_PMD_NR)
 		first += collapse_at(mm, start, first, orders, tally, cc, &result);
 	return result;

@@ -222,6 +222,7 @@ enum scan_result collapse_scan_pmd(struct mm_struct *mm, struct vm_area_struct *
 	r = scan_table(vma, start, table, &tally, cc);
 	pte_unmap_unlock(table, ptl);
 	if (r == SCAN_SUCCEED) {
+		mmap_read_unlock(mm);
 		*lock_dropped = true;
 		if (cc->holes_later)
 			r = collapse_by_orders(mm, start, &tally, orders, cc);

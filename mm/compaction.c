@@ -118,7 +118,7 @@ static bool compaction_suitable(struct zone *z, unsigned int order, enum zone_ty
 
 enum compact_result compaction_suit_allocation_order(struct zone *z, unsigned int order, enum zone_type highest)
 {
-	if (zone_watermark_ok(z, order, z->watermark[WMARK_MIN], highest, 0) && zone_has_block(z, order))
+	if (zone_can_give(z, order, z->watermark[WMARK_MIN], highest))
 		return COMPACT_SUCCESS;
 	return compaction_suitable(z, order, highest) ? COMPACT_CONTINUE : COMPACT_SKIPPED;
 }
@@ -131,7 +131,7 @@ bool compaction_ready(gfp_t gfp, unsigned int order)
 	for_each_populated_zone(z) {
 		if (z > &zones[highest])
 			continue;
-		if (zone_watermark_ok(z, order, z->watermark[WMARK_MIN], highest, 0) && zone_has_block(z, order))
+		if (zone_can_give(z, order, z->watermark[WMARK_MIN], highest))
 			continue;
 		/* Others allocate meanwhile: some more, so that it still holds when compaction starts. */
 		if (!compaction_suitable(z, order, highest) ||

@@ -74,9 +74,10 @@ struct compact_control {
 	const char *refusal;		/* what kept a block from becoming free, and where: the last one seen */
 	unsigned long refused_pfn;
 };
+/* As the traces, "force compact" and why_not_huge print it. compaction.c */
 const char *compact_result_word(enum compact_result r);
 
-/* The run's next frames. compact_scan.c */
+/* The pageblock of a frame: its first frame, and the one behind it. */
 static inline unsigned long pageblock_start(unsigned long pfn) { return pfn & ~(PAGEBLOCK_NR_PAGES - 1UL); }
 static inline unsigned long pageblock_end(unsigned long pfn) { return pageblock_start(pfn) + PAGEBLOCK_NR_PAGES; }
 /* Both scanners are in one block, or past each other. */

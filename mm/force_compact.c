@@ -14,6 +14,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/trace/control.h"
 #include "mm/compaction.h"
+#include "mm/internal.h"
 #include "mm/vmscan.h"
 
 static bool parse_priority(const char *text, enum compact_priority *prio)
@@ -62,8 +63,7 @@ static ssize_t pageblock_write(struct file *f, char *buf, size_t len, void *data
 
 static int pageblock_show(struct seq_file *m, void *data)
 {
-	static const char *const types[MIGRATE_TYPES] = { "Unmovable", "Movable", "Reclaimable" };
-	unsigned long start = READ_ONCE(block_pfn), free = 0, lru = 0, flags;
+	unsigned long start = READ_ONCE(block_pfn), free, lru, flags;
 	struct page *p = pfn_to_page(start);
 	struct zone *z;
 
@@ -71,21 +71,10 @@ static int pageblock_show(struct seq_file *m, void *data)
 		return 0;
 	z = page_zone(p);
 	spin_lock_irqsave(&z->lock, flags);
-	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; ) {
-		unsigned long n = 1;
-
-		if (page_is_type(p + i, PGTY_buddy)) {
-			n = min(1UL << p[i].private, PAGEBLOCK_NR_PAGES - i);
-			free += n;
-		} else if (test_bit(PG_lru, &p[i].flags)) {
-			n = min(folio_nr_pages((struct folio *)(p + i)), PAGEBLOCK_NR_PAGES - i);
-			lru += n;
-		}
-		i += n;
-	}
+	count_pageblock(p, &free, &lru);
 	spin_unlock_irqrestore(&z->lock, flags);
 	seq_printf(m, "pfn=0x%lx zone=%s type=%s fruitless=%d free=%lu lru=%lu other=%lu\n", start, z->name,
-		   types[get_pageblock_migratetype(p)], pageblock_is_fruitless(start), free, lru,
+		   migratetype_names[get_pageblock_migratetype(p)], pageblock_is_fruitless(start), free, lru,
 		   PAGEBLOCK_NR_PAGES - free - lru);
 	return 0;
 }

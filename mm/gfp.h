@@ -39,6 +39,7 @@
 #define PAGEBLOCK_NR_PAGES 512
 
 enum migratetype { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_TYPES };
+extern const char *const migratetype_names[MIGRATE_TYPES];	/* as /proc/pagetypeinfo has them */
 enum zone_type { ZONE_DMA32, ZONE_NORMAL, MAX_NR_ZONES };
 
 struct free_area { struct list_head free_list[MIGRATE_TYPES]; unsigned long nr_free; };

@@ -27,30 +27,28 @@
 #include "mm/vmstat.h"
 #include "mm/why_not_huge.h"
 
-spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma)
+/* The lock of PMD, if it is WANTED before and after taking it; else NULL. */
+static __always_inline spinlock_t *lock_pmd_if(pmd_t *pmd, bool (*wanted)(pmd_t pmd))
 {
 	spinlock_t *ptl = pmd_lockptr(pmd);
 
-	if (!pmd_trans_huge(pmdp_get(pmd)))
+	if (!wanted(pmdp_get(pmd)))
 		return NULL;
 	spin_lock(ptl);
-	if (likely(pmd_trans_huge(pmdp_get(pmd))))
+	if (likely(wanted(pmdp_get(pmd))))
 		return ptl;
 	spin_unlock(ptl);
 	return NULL;
 }
 
+spinlock_t *pmd_trans_huge_lock(pmd_t *pmd, struct vm_area_struct *vma)
+{
+	return lock_pmd_if(pmd, pmd_trans_huge);
+}
+
 spinlock_t *pmd_whole_lock(pmd_t *pmd)
 {
-	spinlock_t *ptl = pmd_lockptr(pmd);
-
-	if (!pmd_is_whole(pmdp_get(pmd)))
-		return NULL;
-	spin_lock(ptl);
-	if (likely(pmd_is_whole(pmdp_get(pmd))))
-		return ptl;
-	spin_unlock(ptl);
-	return NULL;
+	return lock_pmd_if(pmd, pmd_is_whole);
 }
 
 struct page *vm_normal_page_pmd(struct vm_area_struct *vma, unsigned long addr, pmd_t pmd)

@@ -21,6 +21,8 @@ void free_pages_prepare(struct page *p, unsigned int order);
  */
 int isolate_free_page(struct zone *z, struct page *p);
 void free_isolated_page(struct page *p, unsigned int order);
+/* How many frames of the pageblock that begins with START are free, and belong to folios on LRU lists. => zone lock */
+void count_pageblock(const struct page *start, unsigned long *free, unsigned long *lru);
 /* A request of type MT would find a block of ORDER or more without stealing (MIG-9). A hint without the zone lock. */
 bool zone_has_usable_block(const struct zone *z, unsigned int order, enum migratetype mt);
 /* Memory for the request, if it leaves what RESERVE says. No sleep, no reclaim. page_alloc.c */
@@ -40,8 +42,8 @@ extern int min_free_kbytes, watermark_scale_factor;
 unsigned long int_sqrt(unsigned long x);
 /* With MORE pages, Z would have MARK free after giving 2^ORDER to a request that could use zones up to HIGHEST. */
 bool zone_watermark_ok(struct zone *z, unsigned int order, unsigned long mark, enum zone_type highest, long more);
-/* A block of ORDER or more is free in Z. A hint without the zone lock. */
-bool zone_has_block(const struct zone *z, unsigned int order);
+/* And there is such a block. A hint without the zone lock. */
+bool zone_can_give(struct zone *z, unsigned int order, unsigned long mark, enum zone_type highest);
 unsigned long reserve_mark(const struct zone *z, enum alloc_reserve r);
 
 /* ---- Reclaim ---- */

@@ -174,22 +174,31 @@ static const enum migratetype fallbacks[MIGRATE_TYPES][2] = {
 	[MIGRATE_RECLAIMABLE] = { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE },
 };
 
+void count_pageblock(const struct page *start, unsigned long *free, unsigned long *lru)
+{
+	*free = *lru = 0;
+	for (unsigned long i = 0, n; i < PAGEBLOCK_NR_PAGES; i += n) {
+		const struct page *q = start + i;
+
+		n = 1;
+		if (page_is_type(q, PGTY_buddy)) {
+			n = min(1UL << q->private, PAGEBLOCK_NR_PAGES - i);
+			*free += n;
+		} else {
+			*lru += test_bit(PG_lru, &compound_head(q)->flags);
+		}
+	}
+}
+
 /* Count free and compatible pages of the pageblock around P for a request of type MT. */
 static unsigned long pageblock_good_pages(struct page *p, enum migratetype mt)
 {
-	struct page *start = pfn_to_page(page_to_pfn(p) & ~(PAGEBLOCK_NR_PAGES - 1UL));
-	bool block_movable = *pageblock_type(p) == MIGRATE_MOVABLE;
-	unsigned long good = 0;
+	unsigned long free, lru;
 
-	for (unsigned long i = 0, n; i < PAGEBLOCK_NR_PAGES; i += n) {
-		const struct page *q = start + i;
-		bool free = page_is_type(q, PGTY_buddy), lru = test_bit(PG_lru, &compound_head(q)->flags);
-
-		n = free ? 1UL << q->private : 1;
-		if (free || (mt == MIGRATE_MOVABLE ? lru : block_movable && !lru))
-			good += n;
-	}
-	return good;
+	count_pageblock(pfn_to_page(page_to_pfn(p) & ~(PAGEBLOCK_NR_PAGES - 1UL)), &free, &lru);
+	if (mt == MIGRATE_MOVABLE)
+		return free + lru;
+	return *pageblock_type(p) == MIGRATE_MOVABLE ? PAGEBLOCK_NR_PAGES - lru : free;
 }
 
 /* The pageblock of P becomes MT: its free blocks move to MT's lists. */

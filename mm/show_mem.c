@@ -115,7 +115,7 @@ static int buddyinfo_show(struct seq_file *m, void *data)
 	return 0;
 }
 
-static const char *const migratetype_names[MIGRATE_TYPES] = { "Unmovable", "Movable", "Reclaimable" };
+const char *const migratetype_names[MIGRATE_TYPES] = { "Unmovable", "Movable", "Reclaimable" };
 
 static unsigned long count_free_blocks(struct zone *z, int order, int mt)
 {

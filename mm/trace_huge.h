@@ -23,16 +23,16 @@ TRACE_EVENT(mm_khugepaged_scan_pmd,
 	TP_FIELDS((const struct mm_struct *, mm), (unsigned long, scan_pfn), (int, referenced), (int, none_or_zero),
 		  (int, status), (int, unmapped)),
 	"mm=%p, scan_pfn=0x%lx, referenced=%d, none_or_zero=%d, status=%s, unmapped=%d",
-	REC->mm, REC->scan_pfn, REC->referenced, REC->none_or_zero, scan_word(REC->status), REC->unmapped)
+	REC->mm, REC->scan_pfn, REC->referenced, REC->none_or_zero, scan_result_word(REC->status), REC->unmapped)
 
 TRACE_EVENT(mm_collapse_huge_page,
 	TP_FIELDS((const struct mm_struct *, mm), (int, isolated), (int, status)),
-	"mm=%p, isolated=%d, status=%s", REC->mm, REC->isolated, scan_word(REC->status))
+	"mm=%p, isolated=%d, status=%s", REC->mm, REC->isolated, scan_result_word(REC->status))
 
 TRACE_EVENT(mm_collapse_huge_page_isolate,
 	TP_FIELDS((unsigned long, scan_pfn), (int, none_or_zero), (int, referenced), (int, status)),
 	"scan_pfn=0x%lx, none_or_zero=%d, referenced=%d, status=%s",
-	REC->scan_pfn, REC->none_or_zero, REC->referenced, scan_word(REC->status))
+	REC->scan_pfn, REC->none_or_zero, REC->referenced, scan_result_word(REC->status))
 
 /* RET: an enum scan_result, printed as a number. */
 TRACE_EVENT(mm_collapse_huge_page_swapin,

@@ -8,16 +8,6 @@
 #include "mm/khugepaged.h"
 #include "mm/page.h"
 
-/* The word of ABI-20. */
-static const char *scan_word(int result)
-{
-#define SCAN_WORD(e, t) [e] = t,
-	static const char *const words[NR_SCAN_RESULTS] = { SCAN_RESULT_LIST(SCAN_WORD) };
-#undef SCAN_WORD
-
-	return result >= 0 && result < NR_SCAN_RESULTS ? words[result] : "?";
-}
-
 /* "GFP_KERNEL|__GFP_ZERO": the largest names first, what has none as a number. */
 static const char *gfp_words(unsigned int gfp)
 {

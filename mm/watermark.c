@@ -97,12 +97,17 @@ bool zone_watermark_ok(struct zone *z, unsigned int order, unsigned long mark, e
 	return free > (long)(mark + lowmem_reserve(z, highest));
 }
 
-bool zone_has_block(const struct zone *z, unsigned int order)
+static bool zone_has_block(const struct zone *z, unsigned int order)
 {
 	while (order < NR_PAGE_ORDERS)
 		if (READ_ONCE(z->free_area[order++].nr_free))
 			return true;
 	return false;
+}
+
+bool zone_can_give(struct zone *z, unsigned int order, unsigned long mark, enum zone_type highest)
+{
+	return zone_watermark_ok(z, order, mark, highest, 0) && zone_has_block(z, order);
 }
 
 bool zones_at_high(gfp_t gfp, unsigned int order)
@@ -111,8 +116,7 @@ bool zones_at_high(gfp_t gfp, unsigned int order)
 	struct zone *z;
 
 	for_each_populated_zone(z)
-		if (z <= &zones[highest] && zone_watermark_ok(z, order, z->watermark[WMARK_HIGH], highest, 0) &&
-		    zone_has_block(z, order))
+		if (z <= &zones[highest] && zone_can_give(z, order, z->watermark[WMARK_HIGH], highest))
 			return true;
 	return false;
 }

@@ -12,6 +12,7 @@ The kernel ends QEMU with an explicit status through isa-debug-exit (STATUS belo
 fault: a batch run has succeeded only with 33.
 """
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -168,7 +169,8 @@ class Monitor:
 
     def close(self):
         if self.file:
-            self.file.close()
+            with contextlib.suppress(OSError):      # QEMU is gone, and with it who would read the last command
+                self.file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

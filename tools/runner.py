@@ -96,6 +96,8 @@ class Boot:
             if not ready:
                 quiet = time.time() - last
                 if quiet > QUIET_LIMIT_S or quiet > QUIET_S and stuck(monitor):
+                    if select.select([process.stdout], [], [], 0)[0]:
+                        continue        # it spoke, or ended, while it was looked at
                     self.hang(monitor, quiet)
                     return
                 continue
@@ -195,9 +197,10 @@ def registers(monitor):
 
 
 def stuck(monitor):
-    """True if the CPUs are seen in the same few places again and again, in the kernel."""
+    """True if the CPUs are seen in the same few places again and again, in the kernel, for as long as no call takes
+    (to poison and give back a GiB takes some 5 s)."""
     seen = set()
-    for _ in range(25):
+    for _ in range(150):
         now = registers(monitor)
         if not now:
             return True

@@ -181,10 +181,10 @@ void virtqueue_offer(struct virtqueue *q, unsigned int id)
 
 void virtqueue_notify(struct virtqueue *q)
 {
-	/* 2.7.13.4.1: the index before the look at the flags, else both sides may wait for the other. */
-	smp_mb();
 	if (q->told == q->avail_idx)
 		return;
+	/* 2.7.13.4.1: the index before the look at the flags, else both sides may wait for the other. */
+	smp_mb();
 	/*
 	 * An emulated machine with one CPU does not execute the barrier: QEMU knows of no other CPU, but looks at the
 	 * ring in another thread. So what the device says is believed only while it has requests that it knows of:

@@ -231,7 +231,7 @@ void ring_buffer_reset(int cpu)
 	r->nr_read = r->nr_lost = 0;
 }
 
-static u64 oldest_ts(int cpu)
+u64 ring_buffer_oldest_ts(int cpu)
 {
 	struct ring_record *rec = kmalloc(RING_MAX_RECORD, GFP_KERNEL);
 	struct ring_cursor c = ring_buffer_unread(cpu);
@@ -256,7 +256,6 @@ struct ring_stats ring_buffer_stats(int cpu)
 	st.dropped = s.dropped - r->first_dropped;
 	st.read = r->nr_read;
 	st.written = s.head_seq - r->first_seq;
-	st.oldest_ts = oldest_ts(cpu);
 	return st;
 }
 

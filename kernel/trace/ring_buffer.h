@@ -31,7 +31,6 @@ struct ring_stats {
 	u64 dropped;			/* lost, since there was no room and overwriting is off */
 	u64 read;			/* consumed */
 	u64 written;			/* entries + overrun + read */
-	u64 oldest_ts;
 };
 
 /*
@@ -59,6 +58,8 @@ void ring_buffer_consume(int cpu, const struct ring_cursor *c, u64 nr, u64 lost)
 /* Everything is gone, and all counts are 0. */
 void ring_buffer_reset(int cpu);
 struct ring_stats ring_buffer_stats(int cpu);
+/* When the oldest record that can be read was written, ns; 0: there is none. => may sleep */
+u64 ring_buffer_oldest_ts(int cpu);
 /* Kibibytes of CPU's ring; 0: not yet allocated. */
 unsigned long ring_buffer_size_kb(int cpu);
 /* Give CPU's ring KB kibibytes, empty; 0, or -ENOMEM and all is as before. => may sleep */

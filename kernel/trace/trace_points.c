@@ -3,21 +3,27 @@
  */
 #include "kernel/sched/sched.h"
 
-/* Called by formatters, one at a time: ring_reader_lock. */
+/* For the formatters. */
+static const char *lcb_word(unsigned int flags);
+static const char *state_word(long state);
+
+#define CREATE_TRACE_POINTS
+#include "kernel/trace/trace_kernel.h"
+
 static const char *lcb_word(unsigned int flags)
 {
-	switch (flags & 0x2f) {
-	case 0x01: return "SPIN";
-	case 0x02: return "READ";
-	case 0x04: return "WRITE";
-	case 0x20: return "MUTEX";
+	switch (flags) {
+	case LCB_F_SPIN: return "SPIN";
+	case LCB_F_READ: return "READ";
+	case LCB_F_WRITE: return "WRITE";
+	case LCB_F_MUTEX: return "MUTEX";
 	default: return "?";
 	}
 }
 
 static const char *state_word(long state)
 {
-	if (state & 0x100000L)
+	if (state & SWITCH_PREEMPTED)
 		return "R+";
 	if (state & TASK_DEAD)
 		return "X";
@@ -27,6 +33,3 @@ static const char *state_word(long state)
 		return "I";
 	return state & TASK_UNINTERRUPTIBLE ? "D" : state & TASK_INTERRUPTIBLE ? "S" : "R";
 }
-
-#define CREATE_TRACE_POINTS
-#include "kernel/trace/trace_kernel.h"

@@ -319,15 +319,18 @@ static const struct pseudo_ops pipe_ops = { .fops = &pipe_fops };
 static int stats_show(struct seq_file *m, void *data)
 {
 	struct ring_stats st = { 0 };
+	u64 oldest = 0;
 	int cpu;
 
 	mutex_lock(&ring_reader_lock);
-	for_each_cpu_in(cpu, data)
+	for_each_cpu_in(cpu, data) {
 		st = ring_buffer_stats(cpu);
+		oldest = ring_buffer_oldest_ts(cpu);
+	}
 	mutex_unlock(&ring_reader_lock);
 	seq_printf(m, "entries: %llu\noverrun: %llu\ncommit overrun: 0\nbytes: %llu\noldest event ts: ",
 		   (unsigned long long)st.entries, (unsigned long long)st.overrun, (unsigned long long)st.bytes);
-	trace_print_time(m, st.oldest_ts);
+	trace_print_time(m, oldest);
 	seq_puts(m, "\nnow ts: ");
 	trace_print_time(m, ktime_get());
 	seq_printf(m, "\ndropped events: %llu\nread events: %llu\n", (unsigned long long)st.dropped,

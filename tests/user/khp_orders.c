@@ -155,13 +155,12 @@ TEST(holes_are_filled_with_511)
 TEST(a_shared_page_refuses_its_block)
 {
 	orders("1");
-	char *p = pages_of_range(0, 32), c;
-	int hold[2];
-	OK(pipe(hold));
+	char *p = pages_of_range(0, 32);
+	struct turns t;
+	turns_init(&t);
 	pid_t pid = ktap_fork();
 	if (!pid) {
-		close(hold[1]);
-		if (read(hold[0], &c, 1)) {}
+		child_waits(&t);
 		ktap_exit();
 	}
 	size_policy(64, "never");
@@ -175,7 +174,7 @@ TEST(a_shared_page_refuses_its_block)
 	EXPECT_EQ(folio_number(0, p, "order"), 0);
 	EXPECT_TRUE(is_64k(p, 16));
 	EXPECT_EQ(wrong_pages(p, 32 * PAGE, 0), 0);
-	close(hold[1]);
+	child_go(&t);
 	EXPECT_CHILD(pid);
 	done();
 }

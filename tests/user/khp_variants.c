@@ -194,16 +194,15 @@ TEST(a_process_goes_on_while_its_pages_are_read)
 static const char *half_shared_without_the_first_page(void)
 {
 	static char word[60];
-	char *p = large_area(HUGE, HUGE_ORDER), c;
-	int hold[2];
+	char *p = large_area(HUGE, HUGE_ORDER);
+	struct turns t;
 	split_pmds(p, HUGE);
 	OK(madvise(p, PAGE, MADV_DONTNEED));
 	OK(madvise(p + 257 * PAGE, HUGE - 257 * PAGE, MADV_DONTNEED));
-	OK(pipe(hold));
+	turns_init(&t);
 	pid_t pid = ktap_fork();
 	if (!pid) {
-		close(hold[1]);
-		if (read(hold[0], &c, 1)) {}
+		child_waits(&t);
 		ktap_exit();
 	}
 	p[511 * PAGE] = byte_of(511);
@@ -213,11 +212,10 @@ static const char *half_shared_without_the_first_page(void)
 	knob("max_ptes_shared", "0");
 	snprintf(word, sizeof(word), "%s", scan(p));
 	knob("max_ptes_shared", "256");
-	close(hold[1]);
+	child_go(&t);
 	EXPECT_CHILD(pid);
 	EXPECT_EQ(wrong_pages(p + PAGE, 256 * PAGE, 1), 0);
 	munmap(p, HUGE);
-	close(hold[0]);
 	return word;
 }
 TEST(the_first_page_does_not_speak_for_all)

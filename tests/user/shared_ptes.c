@@ -145,30 +145,26 @@ TEST(one_page_makes_all_count)
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 }
 
-/* T-SHR-5: a third mm found no slot and outlives the other two: SHARED for ever. MADV_COLLAPSE yields a clean folio. */
-TEST(falsely_shared)
+/*
+ * P and its first child have the slots of the folio at P; the second child, which finds none, maps KEEP pages of it, and
+ * runs BODY when the two others have gone.
+ */
+static void left_by_the_tracked(char *p, int keep, void (*body)(char *p))
 {
-	need_force();
-	char *p = by_ptes();
-	struct turns t[2], last;
+	struct turns t[2];
 	pid_t pid[2];
-	turns_init(&last);
 	for (int i = 0; i < 2; i++)
 		turns_init(&t[i]);
-	/* P and the first child have the slots; the second child finds none. */
 	for (int i = 0; i < 2; i++) {
 		pid[i] = ktap_fork();
 		if (pid[i])
 			continue;
+		if (i && keep < 512)
+			unmap_pages(p, keep, 512);
 		child_done(&t[i]);
 		child_waits(&t[i]);
-		if (i) {
-			EXPECT_STATE(p, 512, 512, 0, 0, 1);
-			EXPECT_STR(scan(p), "exceed_shared_pte");
-			EXPECT_EQ(collapse_at_last(p, HUGE), 0);
-			EXPECT_STATE(p, 1, 1, 1, 0, 0);
-			EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
-		}
+		if (i)
+			body(p);
 		ktap_exit();
 	}
 	parent_waits(&t[0]);
@@ -178,6 +174,21 @@ TEST(falsely_shared)
 	OK(munmap(p, HUGE));
 	child_go(&t[1]);
 	EXPECT_CHILD(pid[1]);
+}
+
+/* T-SHR-5: a third mm found no slot and outlives the other two: SHARED for ever. MADV_COLLAPSE yields a clean folio. */
+static void refused_and_collapsed(char *p)
+{
+	EXPECT_STATE(p, 512, 512, 0, 0, 1);
+	EXPECT_STR(scan(p), "exceed_shared_pte");
+	EXPECT_EQ(collapse_at_last(p, HUGE), 0);
+	EXPECT_STATE(p, 1, 1, 1, 0, 0);
+	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
+}
+TEST(falsely_shared)
+{
+	need_force();
+	left_by_the_tracked(by_ptes(), 512, refused_and_collapsed);
 }
 
 /* T-SHR-6: a small page counts if it is mapped twice; a zero page never does. */
@@ -216,41 +227,21 @@ TEST(small_pages)
 }
 
 /* T-SHR-7: of a falsely shared folio one mapping is left: exclusive after all, whatever SHARED says (MMID-10). */
+static void exclusive_with_the_last(char *p)
+{
+	set_limit("max_ptes_shared", 0);
+	EXPECT_STR(scan(p), "exceed_shared_pte");
+	unmap_pages(p, 1, 2);
+	EXPECT_STATE(p, 1, 1, 0, 0, 1);
+	(void)*(volatile char *)p;	/* PIT-33: fork left it old */
+	EXPECT_STR(scan_at_last(p), "succeeded");
+	EXPECT_EQ(wrong_pages(p, PAGE, 0), 0);
+	default_limits();
+}
 TEST(one_mapping_left)
 {
 	need_force();
-	char *p = by_ptes();
-	struct turns t[2];
-	pid_t pid[2];
-	for (int i = 0; i < 2; i++)
-		turns_init(&t[i]);
-	for (int i = 0; i < 2; i++) {
-		pid[i] = ktap_fork();
-		if (pid[i])
-			continue;
-		if (i)
-			unmap_pages(p, 2, 512);
-		child_done(&t[i]);
-		child_waits(&t[i]);
-		if (i) {
-			set_limit("max_ptes_shared", 0);
-			EXPECT_STR(scan(p), "exceed_shared_pte");
-			unmap_pages(p, 1, 2);
-			EXPECT_STATE(p, 1, 1, 0, 0, 1);
-			(void)*(volatile char *)p;	/* PIT-33: fork left it old */
-			EXPECT_STR(scan_at_last(p), "succeeded");
-			EXPECT_EQ(wrong_pages(p, PAGE, 0), 0);
-			default_limits();
-		}
-		ktap_exit();
-	}
-	parent_waits(&t[0]);
-	parent_waits(&t[1]);
-	child_go(&t[0]);
-	EXPECT_CHILD(pid[0]);
-	OK(munmap(p, HUGE));
-	child_go(&t[1]);
-	EXPECT_CHILD(pid[1]);
+	left_by_the_tracked(by_ptes(), 2, exclusive_with_the_last);
 }
 
 /* T-SHR-8 */

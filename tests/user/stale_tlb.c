@@ -88,18 +88,24 @@ static bool changes(volatile uint64_t *p)
 	return *p != first;
 }
 
+/* What a child sees of the writer's page stays as it was. */
+static void fork_sees_no_store(void)
+{
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		EXPECT_TRUE(!changes(word));
+		_exit(ktap_failed);
+	}
+	EXPECT_CHILD(pid);
+}
+
 TEST_KINDS(fork_stops_stores)
 {
 	char *p = area_of(k);
 	pthread_t t = start_writer(p + 5 * PAGE);
 	for (int i = 0; i < ktap_scale(20); i++) {
 		writer_goes_on();
-		pid_t pid = ktap_fork();
-		if (!pid) {
-			EXPECT_TRUE(!changes(word));
-			_exit(ktap_failed);
-		}
-		EXPECT_CHILD(pid);
+		fork_sees_no_store();
 		writer_goes_on();
 	}
 	stop_writer(t);
@@ -174,12 +180,7 @@ TEST(pmd_split_under_a_writer)
 		EXPECT_EQ(huge_mapped(p), 0);
 		EXPECT_EQ(pfn_of(p + 5 * PAGE), pfn);
 		writer_goes_on();
-		pid_t pid = ktap_fork();
-		if (!pid) {
-			EXPECT_TRUE(!changes(word));
-			_exit(ktap_failed);
-		}
-		EXPECT_CHILD(pid);
+		fork_sees_no_store();
 		stop_writer(t);
 		munmap(p, HUGE);
 	}
@@ -202,12 +203,7 @@ TEST_KINDS(collapse_under_a_writer)
 		EXPECT_EQ(error, 0);
 		EXPECT_EQ(huge_mapped(p), 2048);
 		writer_goes_on();
-		pid_t pid = ktap_fork();
-		if (!pid) {
-			EXPECT_TRUE(!changes(word));
-			_exit(ktap_failed);
-		}
-		EXPECT_CHILD(pid);
+		fork_sees_no_store();
 		writer_goes_on();
 		stop_writer(t);
 		munmap(p, HUGE);
