@@ -4,7 +4,9 @@
  *	take ORDER TYPE COUNT [KIND]	allocate COUNT blocks, as unmovable, movable or reclaimable. KIND: how hard to try:
  *					nowait (and what is not given), atomic, noio, kernel, noretry, retry, nofail
  *	free [ORDER TYPE]		give them back, or those of this order and type
+ *	thin ORDER TYPE			give back those that do not begin a pageblock: one is left in each
  *	fill PAGES			take single frames until so many are free, reserves or not; or give back until then
+ *	drain				empty the lists of the CPUs, so that what is free is free for anybody
  *
  * Several may be written at once, with semicolons between them: where memory is nearly full, each system call could be
  * the one that has none left.
@@ -70,6 +72,22 @@ static void give_back(unsigned int order, int type, unsigned long count)
 		h->count--;
 		__free_pages(p, order);
 		cond_resched();
+	}
+}
+
+/* => alloc_lock */
+static void thin(unsigned int order, int type)
+{
+	struct held *h = &held[order][type];
+	struct page *p, *next;
+
+	list_for_each_entry_safe(p, next, &h->list, lru) {
+		if (page_to_pfn(p) % PAGEBLOCK_NR_PAGES) {
+			list_del(&p->lru);
+			h->count--;
+			__free_pages(p, order);
+			cond_resched();
+		}
 	}
 }
 
@@ -155,6 +173,16 @@ static bool command_free(char **words, int n)
 }
 
 /* => alloc_lock */
+static bool command_thin(char **words, int n)
+{
+	int order = n == 3 ? parse_order(words[1]) : -1, type = n == 3 ? parse_type(words[2]) : -1;
+
+	if (order >= 0 && type >= 0)
+		thin((unsigned int)order, type);
+	return order >= 0 && type >= 0;
+}
+
+/* => alloc_lock */
 static bool command(char **words, int n)
 {
 	long long pages;
@@ -163,6 +191,12 @@ static bool command(char **words, int n)
 		return command_take(words, n);
 	if (n && !strcmp(words[0], "free"))
 		return command_free(words, n);
+	if (n && !strcmp(words[0], "thin"))
+		return command_thin(words, n);
+	if (n == 1 && !strcmp(words[0], "drain")) {
+		drain_all_pages();
+		return true;
+	}
 	if (n != 2 || strcmp(words[0], "fill") || kstrtoll(words[1], 0, &pages) || pages < 0)
 		return false;
 	fill((unsigned long)pages);
@@ -184,13 +218,13 @@ static ssize_t alloc_write(struct file *f, char *buf, size_t len, void *data, st
 	mutex_unlock(&alloc_lock);
 	if (ok)
 		return (ssize_t)len;
-	pr_warn("quire/alloc: takes take ORDER TYPE COUNT [KIND], free [ORDER TYPE], fill PAGES; the file lists the words\n");
+	pr_warn("quire/alloc: takes take ORDER TYPE COUNT [KIND], free [ORDER TYPE], thin ORDER TYPE, fill PAGES, drain; the file lists the words\n");
 	return -EINVAL;
 }
 
 static int alloc_show(struct seq_file *m, void *data)
 {
-	seq_puts(m, "# write: take ORDER TYPE COUNT [KIND], free [ORDER TYPE], fill PAGES\n# KIND:");
+	seq_puts(m, "# write: take ORDER TYPE COUNT [KIND], free [ORDER TYPE], thin ORDER TYPE, fill PAGES, drain\n# KIND:");
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		seq_printf(m, " %s", kinds[i].name);
 	mutex_lock(&alloc_lock);

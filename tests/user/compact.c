@@ -1,62 +1,19 @@
 /*
  * tests/user/compact.c - compaction: what it makes of fragmented memory, when it is tried and when not, who waits for it
- * and who is woken instead (rules MIG-8 to MIG-19, MTHP-13; scenarios T-MIG-8 to T-MIG-12).
+ * and who is woken instead (rules MIG-8 to MIG-19, MTHP-13; scenarios T-MIG-9 to T-MIG-12). Pageblocks: pageblock.c.
  *
  * Memory is fragmented by a program that owns nearly all of it in small pages and then keeps one page of each 2 MiB block.
  * On Quire all but about a hundred MiB is first taken away by the `alloc` control, so that this is quick.
  */
-#include "tests/user/large.h"
 #include "tests/user/swaparea.h"
 #include "tests/user/trace.h"
+#include "tests/user/zones.h"
 #include <pthread.h>
-#include <stdarg.h>
 
-#define BLOCK		512			/* pages */
 #define BLOCKS		40			/* that are fragmented, on Quire */
-#define COMPACT_MEMORY	"/proc/sys/vm/compact_memory"
 #define DEFRAG		THP_DIR "defrag"
 
 /* ---- Helpers ---- */
-
-static long zone_pages(const char *field)
-{
-	char *text = ktap_read("/proc/zoneinfo");
-	long sum = 0;
-	for (char *at = text; at && (at = strstr(at, field)); at += strlen(field))
-		sum += atol(at + strlen(field));
-	return sum;
-}
-static long high_pages(void) { return zone_pages("\n        high "); }
-static long low_pages(void) { return zone_pages("\n        low "); }
-static long free_pages(void) { return ktap_number("/proc/meminfo", "MemFree") / 4; }
-
-/* Free blocks of order 9, and halves of larger ones. */
-static long huge_blocks(void)
-{
-	long sum = 0, n[11];
-	for (char *line = ktap_read("/proc/buddyinfo"); line && *line; line = strchr(line, '\n') + 1) {
-		char *at = strstr(line, "zone"), name[20];
-		if (at && sscanf(at, "zone %19s %ld %ld %ld %ld %ld %ld %ld %ld %ld %ld %ld", name, &n[0], &n[1], &n[2], &n[3],
-				 &n[4], &n[5], &n[6], &n[7], &n[8], &n[9], &n[10]) == 12)
-			sum += n[9] + 2 * n[10];
-	}
-	return sum;
-}
-static void compact_all(void)
-{
-	EXPECT_EQ(ktap_write(COMPACT_MEMORY, "1"), 0);
-}
-static void need_compaction(void)
-{
-	if (access(COMPACT_MEMORY, W_OK))
-		SKIP("no compaction, or no right to ask for it");
-}
-static void need_controls(void)
-{
-	need_compaction();
-	if (!have_control("alloc") || !have_control("force"))
-		SKIP("needs Quire's controls");
-}
 
 /* One attempt, and what came of it. */
 static const char *compact_for_order(int order, const char *how)
@@ -133,12 +90,6 @@ static void give_back(void)
 	if (have_control("alloc"))
 		EXPECT_EQ(control("alloc", "free 9 movable"), 0);
 }
-static void give_all_back(void)
-{
-	if (have_control("alloc"))
-		EXPECT_EQ(control("alloc", "free"), 0);
-}
-
 /* ---- Everything (T-MIG-9) ---- */
 
 TEST(one_movable_page_in_each_block_does_not_keep_it)
@@ -333,17 +284,6 @@ TEST(runs_in_vain_are_made_less_and_less_often)
 	give_back();
 }
 
-/* One command for the control whose file is open already: opening one may allocate. */
-static void say(int fd, const char *format, ...)
-{
-	char text[100];
-	va_list ap;
-	va_start(ap, format);
-	vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	EXPECT_EQ(pwrite(fd, text, strlen(text), 0), (long)strlen(text));
-}
-
 TEST(compaction_needs_room_and_a_reason)
 {
 	need_controls();
@@ -517,57 +457,6 @@ TEST(runs_leave_a_trace)
 	EXPECT_TRUE(strstr(event_line("mm_compaction_end", 0), "status=complete"));
 	EXPECT_EQ(wrong_marks(&r), 0);
 	give_back();
-}
-
-/* ---- Pageblocks (T-MIG-8) ---- */
-
-/* Blocks by type, or free pages of one: 0 Unmovable, 1 Movable, 2 Reclaimable. */
-static long blocks_of(int type)
-{
-	char *at = ktap_read("/proc/pagetypeinfo"), name[20];
-	long sum = 0, n[3];
-	at = at ? strstr(at, "Number of blocks") : NULL;
-	while (at && (at = strchr(at, '\n')) && *++at)
-		if (sscanf(at, "Node 0, zone %19s %ld %ld %ld", name, &n[0], &n[1], &n[2]) == 4)
-			sum += n[type];
-	return sum;
-}
-static long free_of(const char *type)
-{
-	char *at = ktap_read("/proc/pagetypeinfo"), word[40];
-	long sum = 0;
-	snprintf(word, sizeof(word), "type %12s ", type);
-	while (at && (at = strstr(at, word)) && (at += strlen(word)))
-		for (int order = 0; order <= 10; order++)
-			sum += strtol(at, &at, 10) << order;
-	return sum;
-}
-
-TEST(an_unmovable_page_without_a_place_turns_one_block)
-{
-	need_controls();
-	give_all_back();
-	EXPECT_EQ(control("alloc", "take 10 movable 4"), 0);
-	EXPECT_EQ(control("alloc", "fill %ld", high_pages() + BLOCK), 0);
-	EXPECT_EQ(control("alloc", "free 10 movable"), 0);	/* eight blocks, Movable */
-	int fd = OK(open(QUIRE_DIR "alloc", O_RDWR | O_CLOEXEC));
-	long before = blocks_of(0), got = 0;
-	while (blocks_of(0) == before && free_of("Unmovable") > 500 && got++ < 200)
-		say(fd, "take 0 unmovable 100");
-	while (blocks_of(0) == before && got++ < 3000)
-		say(fd, "take 0 unmovable 1");
-	long turned = blocks_of(0);
-	EXPECT_GE(turned, before + 1);
-	EXPECT_LE(turned, before + 2);		/* a free block of order 10 turns as a whole */
-	/* The batch for this CPU came from it, too; others may want some for themselves. */
-	say(fd, "take 0 unmovable %d", BLOCK - 32 - 100);
-	EXPECT_EQ(blocks_of(0), turned);
-	long free = free_of("Unmovable");
-	say(fd, "free 0 unmovable");
-	say(fd, "fill %ld", 1l << 40);		/* all of it, and the lists of the CPUs are emptied */
-	EXPECT_GE(free_of("Unmovable"), free + BLOCK - 32 - 100);
-	close(fd);
-	give_all_back();
 }
 
 /* ---- Everything at once (T-MIG-12) ---- */

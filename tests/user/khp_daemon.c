@@ -368,8 +368,15 @@ TEST(exit_waits_for_the_daemon)
 	EXPECT_EQ(control("pause", "arm khugepaged_scan %d once", khugepaged_pid()), 0);
 	knob("scan_sleep_millisecs", FOR_WEEKS);
 	ASSERT_TRUE(ktap_until(parked_at("khugepaged_scan") == 1));
+	/*
+	 * Nobody may look into /proc/PID before the process is seen to be the last user of its mm: who looks is a user, too,
+	 * and could be the one that waits.
+	 */
+	EXPECT_EQ(control("pause", "arm khugepaged_exit %d once", (int)m.pid), 0);
 	OK(kill(m.pid, SIGKILL));
-	EXPECT_TRUE(ktap_until(ktap_state(m.pid) == 'D'));
+	ASSERT_TRUE(ktap_until(parked_at("khugepaged_exit") == 1));
+	EXPECT_EQ(control("pause", "release khugepaged_exit"), 0);
+	EXPECT_TRUE(ktap_until(parked_at("khugepaged_exit") == 0 && ktap_state(m.pid) == 'D'));
 	EXPECT_EQ(waitpid(m.pid, NULL, WNOHANG), 0);
 	EXPECT_EQ(control("pause", "release khugepaged_scan"), 0);
 	EXPECT_STATUS(m.pid, KILLED_BY(SIGKILL));

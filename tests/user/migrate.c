@@ -21,6 +21,11 @@ static void need_force(void)
 	if (!have_control("force"))
 		SKIP("needs Quire's controls");
 }
+/* Does the process of this directory of /proc come to wait in the kernel? */
+static bool waits(const char *dir)
+{
+	return ktap_until(ktap_state_of(dir) == 'D');
+}
 /* Move what PID has mapped at [P, P + N). The errno. */
 static int migrate_of(pid_t pid, const char *p, size_t n, const char *mode)
 {
@@ -259,6 +264,43 @@ TEST(locked_by_somebody_else)
 	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
 }
 
+/* The disk has it still: who may not wait for that fails at once, and who may has moved it when the disk is done. */
+TEST_KINDS(under_writeback)
+{
+	need_force();
+	const char *disk = swap_on_async();
+	if (swap_is_sync(disk))
+		SKIP("needs an asynchronous disk");
+	char *p = area_of(k);
+	EXPECT_EQ(control("force", "drain %d 0 0", (int)getpid()), 0);
+	EXPECT_EQ(control("pause", "arm disk_write_done"), 0);
+	OK(madvise(p, k->size, MADV_PAGEOUT));
+	EXPECT_EQ(pages_swapped(p, k->size), k->size / PAGE);
+	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);		/* back from the swap cache */
+	EXPECT_TRUE(has_flag(p, KPF_WRITEBACK));
+	uint64_t *before = frames_of(p, k->size);
+	long failed = vmstat("pgmigrate_fail");
+	int error = migrate_of(getpid(), p, k->size, "async");
+	EXPECT_TRUE(error == EBUSY || error == EAGAIN);
+	EXPECT_EQ(vmstat("pgmigrate_fail"), failed + NR(k));
+	EXPECT_EQ(frames_changed(p, k->size, before), 0);
+	EXPECT_TRUE(has_flag(p, KPF_LRU));
+	pid_t owner = getpid(), mover = ktap_fork();
+	if (!mover) {
+		EXPECT_EQ(migrate_of(owner, p, k->size, "sync"), 0);
+		ktap_exit();
+	}
+	char dir[40];
+	snprintf(dir, sizeof(dir), "/proc/%d", (int)mover);
+	EXPECT_TRUE(waits(dir));
+	EXPECT_EQ(control("pause", "disarm disk_write_done"), 0);
+	EXPECT_EQ(control("pause", "release disk_write_done"), 0);
+	EXPECT_CHILD(mover);
+	EXPECT_EQ(frames_changed(p, k->size, before), NR(k));
+	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
+	swap_off(disk);
+}
+
 TEST(what_is_not_there_is_no_error)
 {
 	need_force();
@@ -410,10 +452,6 @@ static void unpark(struct parked_move m)
 {
 	EXPECT_EQ(control("pause", "disarm migrate_unmapped"), 0);
 	EXPECT_CHILD(m.pid);
-}
-static bool waits(const char *dir)
-{
-	return ktap_until(ktap_state_of(dir) == 'D');
 }
 
 /* Threads that are there before anybody waits: a fault that waits keeps the mmap lock, and new threads need it. */
