@@ -166,15 +166,45 @@ static enum scan_result enough_referenced(const struct collapse_control *cc, con
 	return !cc->is_khugepaged || tally->referenced >= wanted ? SCAN_SUCCEED : SCAN_LACK_REFERENCED_PAGE;
 }
 
+/*
+ * The folio of a PTE of which the tests of KHP-10 have nothing to say and nothing to count, except how lately it was
+ * used: a small one, anonymous, nobody else's, free of all others. NULL: ask the tests. Nearly every PTE that the
+ * daemon sees in its life is one of these.
+ */
+static inline struct folio *plain_folio(pte_t pte)
+{
+	const unsigned long looked_at = BIT(PG_head) | BIT(PG_locked) | BIT(PG_lru) | BIT(PG_swapbacked) | BIT(PG_swapcache);
+	struct folio *f;
+
+	if (!pte_present(pte) || pte_special(pte))
+		return NULL;
+	f = (struct folio *)pfn_to_page(pte_pfn(pte));
+	if ((READ_ONCE(f->flags) & looked_at) != (BIT(PG_lru) | BIT(PG_swapbacked)) || PageTail(&f->page))
+		return NULL;
+	return folio_test_anon(f) && !atomic_read(&f->_mapcount) && folio_ref_count(f) == 1 ? f : NULL;
+}
+
 /* KHP-10 for the 512 PTEs from TABLE on. => ptl held */
 static enum scan_result scan_table(struct vm_area_struct *vma, unsigned long start, pte_t *table,
 				   struct pte_tally *tally, struct collapse_control *cc)
 {
+	const bool may_be_plain = !(vma->vm_flags & VM_PAGE_TRACKING) && !variant_is(VARIANT_OWNER_ALWAYS_SHARED);
 	struct pte_run run;
 
 	for (unsigned int i = 0; i < HPAGE_PMD_NR; i += run.nr) {
+		pte_t pte = ptep_get(table + i);
+		struct folio *f = may_be_plain ? plain_folio(pte) : NULL;
 		enum scan_result r;
 
+		if (likely(f)) {
+			tally->folio = f;
+			tally->referenced += cc->is_khugepaged && (pte_young(pte) || folio_test_referenced(f));
+			if (cc->holes_later)
+				tally->occupied[i / 64] |= BIT(i % 64);
+			cc->progress++;
+			run.nr = 1;
+			continue;
+		}
 		run.pte = table + i;
 		run.addr = start + i * PAGE_SIZE;
 		run.max = HPAGE_PMD_NR - i;

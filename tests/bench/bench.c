@@ -18,6 +18,7 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE	4096ul
@@ -267,6 +268,46 @@ static void collapses(void)
 	thp("always");
 }
 
+static long number(const char *file)
+{
+	char text[40] = "";
+	int fd = open(file, O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		die(file);
+	close(fd);
+	return atol(text);
+}
+
+/* khugepaged, without a rest, at ranges that it refuses for their last page. */
+#define KHUGEPAGED "/sys/kernel/mm/transparent_hugepage/khugepaged/"
+static void khugepaged_scans(void)
+{
+	const int ranges = 32, passes = 100;
+	struct timespec a_moment = { 0, 1000000 };
+	thp("madvise");
+	char *p = map(ranges * HUGE);
+	for (int i = 0; i < ranges; i++)
+		touch(p + i * HUGE, HUGE - PAGE, PAGE);
+	set(KHUGEPAGED "max_ptes_none", "0");
+	set(KHUGEPAGED "pages_to_scan", "100000");
+	CHECK(madvise(p, ranges * HUGE, MADV_HUGEPAGE));
+	set(KHUGEPAGED "scan_sleep_millisecs", "0");
+	long first = number(KHUGEPAGED "full_scans") + 1, last;
+	while (number(KHUGEPAGED "full_scans") < first)
+		nanosleep(&a_moment, NULL);
+	first = number(KHUGEPAGED "full_scans");
+	uint64_t t = ticks();
+	do
+		nanosleep(&a_moment, NULL);
+	while ((last = number(KHUGEPAGED "full_scans")) < first + passes);
+	t = ticks() - t;
+	set(KHUGEPAGED "scan_sleep_millisecs", "10000");
+	set(KHUGEPAGED "max_ptes_none", "511");
+	report("khugepaged-scan", t, (uint64_t)(last - first) * ranges * 511, 0, 0);
+	done(p, ranges * HUGE);
+	thp("always");
+}
+
 static void pipes(void)
 {
 	const int n = 200;
@@ -371,6 +412,7 @@ int main(int argc, char **argv)
 	cow();
 	calls();
 	collapses();
+	khugepaged_scans();
 	pipes();
 	swaps();
 	printf("bench done\n");
