@@ -402,7 +402,7 @@ static void two_isolate(void (*one)(char *p))
 	on_cpu(0);
 	stop = 0;
 	ASSERT_EQ(pthread_create(&thread, NULL, pageout_again_and_again, p), 0);
-	for (long i = ktap_scale(20000); i; i--) {
+	for (long i = ktap_scale(2000); i; i--) {
 		one(p);
 		EXPECT_EQ(*(volatile char *)(p + 5), 'z');
 	}
