@@ -442,6 +442,49 @@ TEST_SLOW(one_victim_is_enough_for_eight)
 		end(pid[i]);
 }
 
+static long id_of_a_new_process(void)
+{
+	pid_t pid = ktap_fork();
+	if (!pid)
+		for (;;)
+			pause();
+	EXPECT_EQ(control("force", "mm_id_limit %d 0 0 0", (int)pid), 0);
+	char *text = ktap_read(QUIRE_DIR "force"), *id = text ? strstr(text, "\nid=") : NULL;
+	long value = id ? atol(id + 4) : -1;
+	end(pid);
+	return value;
+}
+
+/* With a little swap, which is full before anybody dies: each victim leaves its slots and its MM ID. */
+KTAP_CASE(kills_leave_slots_and_ids_as_they_were, 1, 600)
+{
+	enum { SLOTS = 512 };
+	if (!have_control("alloc"))
+		SKIP("needs Quire's controls");
+	prepare();
+	const char *disk = swap_on(SLOTS + 1);
+	klogctl(8, NULL, 1);			/* not each on the console */
+	long high = atol(ktap_read("/proc/sys/vm/min_free_kbytes")) * 3 / 8;
+	long before = kills(), rounds = ktap_scale(200), id = id_of_a_new_process(), swapped = vmstat("pswpout");
+	EXPECT_GT(id, 0);
+	for (long i = 0; i < rounds; i++) {
+		if (i % 100 == 0)
+			EXPECT_EQ(control("alloc", "free; fill %ld", high + 512), 0);
+		pid_t pid = ktap_fork();
+		if (!pid)
+			hog(MAP_PRIVATE);
+		ASSERT_EQ(ktap_wait(pid), SIGKILL);
+	}
+	EXPECT_EQ(kills(), before + rounds);
+	EXPECT_GT(vmstat("pswpout"), swapped + SLOTS / 2);
+	EXPECT_EQ(control("alloc", "free"), 0);
+	/* Each slot in use has an owner who lives; swapoff ends only when there are none. */
+	EXPECT_TRUE(ktap_until(!strncmp(ktap_read(QUIRE_DIR "check"), "ok ", 3)));
+	EXPECT_TRUE(ktap_until(id_of_a_new_process() <= id));
+	klogctl(8, NULL, 4);
+	swap_off(disk);
+}
+
 /* Memory is nearly full, so that each of many kills is cheap. None of them keeps anything, and each leaves its table. */
 KTAP_CASE(ten_thousand_kills_leave_nothing_behind, 1, 900)
 {

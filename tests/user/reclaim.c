@@ -2,84 +2,9 @@
  * tests/user/reclaim.c - what reclaim does with single folios, in which order lists are emptied, and when kswapd runs
  * (rules RCL-1 to RCL-28). "scan" puts one folio through reclaim's decisions and tells which of its steps decided.
  */
-#include "tests/user/large.h"
-#include "tests/user/swaparea.h"
+#include "tests/user/reclaim.h"
 #include <pthread.h>
 
-#define KPF_ACTIVE	6
-#define KPF_UNEVICTABLE	18
-#define MIB		(1ul << 20)
-
-/* ---- Helpers ---- */
-
-/* The case swaps to the scratch disk from here to its end; slow: to one that answers later, where there is one. */
-static const char *area;
-static void swap_begin(void) { area = swap_on(0); }
-static void swap_begin_slow(void)
-{
-	swap_begin();
-	int fd = open("/dev/vda", O_RDWR | O_CLOEXEC);
-	if (fd < 0 || lseek(fd, 0, SEEK_END) < (off_t)(64 * MIB))
-		return;
-	close(fd);
-	swap_off(area);
-	area = "/dev/vda";
-	make_swap(area, disk_pages(area));
-	OK(swapon(area, 0));
-}
-static void swap_end(void) { swap_off(area); }
-
-static void need(const char *name)
-{
-	if (!have_control(name))
-		SKIP("needs Quire's controls");
-}
-
-/* A CPU that still has an entry does not set its young bit again: send it to the table. */
-static void forget_tlb(const volatile void *p, size_t n)
-{
-	OK(mprotect((void *)p, n, PROT_READ));
-	OK(mprotect((void *)p, n, PROT_READ | PROT_WRITE));
-}
-static void touch(volatile char *p, size_t n)
-{
-	forget_tlb(p, n);
-	for (size_t i = 0; i < n; i += PAGE)
-		(void)p[i];
-}
-
-struct scan { char verdict[16]; int step; long freed; };
-
-/* Reclaim looks at the folios mapped at [P, P + N) as if it had met them on an inactive list; what became of the first. */
-static struct scan scan(const volatile char *p, size_t n)
-{
-	struct scan s = { "?", -1, -1 };
-	forget_tlb(p, n);
-	EXPECT_EQ(control("force", "scan 0 0x%lx 0x%lx", (unsigned long)p, (unsigned long)(p + n)), 0);
-	char *text = ktap_read(QUIRE_DIR "force"), *at = text ? strstr(text, "\npfn=") : NULL;
-	if (at)
-		sscanf(at, "\npfn=%*s order=%*d verdict=%15s step=%d freed=%ld", s.verdict, &s.step, &s.freed);
-	return s;
-}
-#define EXPECT_SCAN(p, n, verdict_, step_) do { \
-	struct scan ktap_s = scan(p, n); \
-	EXPECT_STR(ktap_s.verdict, verdict_); \
-	EXPECT_EQ(ktap_s.step, step_); } while (0)
-/* Its first use is forgiven, once. */
-#define EXPECT_SECOND_CHANCE(p, n) EXPECT_SCAN(p, n, "keep", 4)
-
-static uint64_t flags_of(const volatile void *p) { return kpageflags(pfn_of(p)); }
-static bool is_active(const volatile void *p) { return flags_of(p) >> KPF_ACTIVE & 1; }
-
-/* What /proc/zoneinfo says of all zones together, in pages. */
-static long zone_sum(const char *field)
-{
-	long sum = 0;
-	for (char *at = ktap_read("/proc/zoneinfo"); at && (at = strstr(at, field)); at += strlen(field))
-		if (at[-1] == ' ')
-			sum += strtol(at + strlen(field), NULL, 10);
-	return sum;
-}
 static int zone_count(void)
 {
 	int n = 0;
@@ -100,12 +25,6 @@ static pid_t find_task(const char *name)
 			return pid;
 	}
 	return 0;
-}
-/* All controls that a case may have left on. */
-static void release_all(void)
-{
-	control("alloc", "free");
-	control("pause", "disarm");
 }
 
 /* ---- The decision table (T-RCL-1) ---- */
@@ -264,15 +183,79 @@ TEST(without_a_slot_a_page_is_activated)
 	EXPECT_EQ(pfn_of(p), pfn);
 }
 
+/* The only slot is somebody else's; then it is not. Shared memory gets its slot last (RCL-18), private memory first. */
+static void no_slot_free(char *p, int step)
+{
+	need("force");
+	char *other = anon(PAGE);
+	area = swap_on(2);
+	memset(other, 'o', PAGE);
+	memset(p, 'p', PAGE);
+	ASSERT_EQ(page_out(other, PAGE), 1);
+	EXPECT_EQ(meminfo_kb("SwapFree"), 0);
+	long out = vmstat("pswpout");
+	EXPECT_SECOND_CHANCE(p, PAGE);
+	EXPECT_SCAN(p, PAGE, "activate", step);
+	EXPECT_EQ(p[5], 'p');
+	EXPECT_TRUE(is_active(p));
+	EXPECT_EQ(vmstat("pswpout"), out);
+	EXPECT_TRUE(is_swapped(other));
+	EXPECT_EQ(other[5], 'o');
+	EXPECT_EQ(p[PAGE - 1], 'p');
+	swap_end();
+}
+static char *shared_memory(size_t n)
+{
+	return OK(mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+}
+TEST(a_full_area_activates_a_page) { no_slot_free(anon(PAGE), 5); }
+TEST(a_full_area_activates_shared_memory) { no_slot_free(shared_memory(PAGE), 8); }
+TEST(without_swap_shared_memory_is_activated)
+{
+	need("force");
+	char *p = shared_memory(PAGE);
+	memset(p, 's', PAGE);
+	EXPECT_SECOND_CHANCE(p, PAGE);
+	EXPECT_SCAN(p, PAGE, "activate", 8);
+	EXPECT_EQ(p[PAGE - 1], 's');
+	EXPECT_TRUE(is_active(p));
+}
+
+/* RCL-18: what nobody has written needs no slot; it is zeroes again. A write, by an entry that was there before, counts. */
+TEST(shared_memory_that_was_never_written_is_dropped)
+{
+	need("force");
+	swap_begin();
+	volatile char *p = shared_memory(4 * PAGE);
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(p[i * PAGE], 0);
+	long shmem = vmstat("nr_shmem"), out = vmstat("pswpout");
+	p[2 * PAGE] = 'w';
+	EXPECT_SECOND_CHANCE(p, 2 * PAGE);
+	EXPECT_SCAN(p, 2 * PAGE, "freed", 10);
+	EXPECT_EQ(vmstat("pswpout"), out);
+	EXPECT_EQ(vmstat("nr_shmem"), shmem - 2);
+	EXPECT_SECOND_CHANCE(p + 2 * PAGE, PAGE);
+	EXPECT_SCAN(p + 2 * PAGE, PAGE, "freed", 10);
+	EXPECT_EQ(vmstat("pswpout"), out + 1);
+	EXPECT_EQ(vmstat("nr_shmem"), shmem - 3);
+	EXPECT_EQ(p[0] + p[PAGE] + p[3 * PAGE], 0);
+	EXPECT_EQ(p[2 * PAGE], 'w');
+	swap_end();
+}
+
 static void lazily_free(size_t n, int order)
 {
 	need("force");
 	char *p = large_area(n, order);
 	OK(madvise(p, n, MADV_FREE));
-	long freed = vmstat("pglazyfreed");
+	long freed = vmstat("pglazyfreed"), split = vmstat("thp_split_pmd"), pieces = vmstat("thp_split_page");
 	struct scan s = scan(p, n);
 	EXPECT_STR(s.verdict, "freed");
 	EXPECT_EQ(s.step, 9);
+	/* A huge one goes as a whole (RCL-16). */
+	EXPECT_EQ(vmstat("thp_split_pmd"), split);
+	EXPECT_EQ(vmstat("thp_split_page"), pieces);
 	EXPECT_EQ(s.freed, (long)(n / PAGE));
 	EXPECT_EQ(vmstat("pglazyfreed"), freed + (long)(n / PAGE));
 	EXPECT_EQ(pfn_of(p), 0);
@@ -304,7 +287,7 @@ TEST(shared_memory_goes_out_and_comes_back)
 {
 	need("force");
 	swap_begin();
-	char *p = OK(mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	char *p = shared_memory(4 * PAGE);
 	fill_pages(p, 4 * PAGE);
 	long shmem = vmstat("nr_shmem"), out = vmstat("pswpout");
 	EXPECT_SECOND_CHANCE(p, 4 * PAGE);
@@ -380,34 +363,47 @@ TEST(a_fault_before_the_last_look_keeps_the_page)
 	swap_end();
 }
 
+static void on_cpu(long cpu)
+{
+	cpu_set_t one;
+	CPU_ZERO(&one);
+	CPU_SET((int)cpu, &one);
+	OK(sched_setaffinity(0, sizeof(one), &one));
+}
+static int migrate(const volatile char *p)
+{
+	return control("force", "migrate 0 0x%lx 0x%lx async", (unsigned long)p, (unsigned long)p + PAGE);
+}
+
 static volatile int stop;
 static void *pageout_again_and_again(void *p)
 {
+	on_cpu(ktap_cpus - 1);
 	while (!stop) {
 		madvise(p, PAGE, MADV_PAGEOUT);
 		(void)*(volatile char *)p;
 	}
 	return NULL;
 }
-static void *migrate_again_and_again(void *p)
-{
-	while (!stop)
-		control("force", "migrate 0 0x%lx 0x%lx async", (unsigned long)p, (unsigned long)p + PAGE);
-	return NULL;
-}
+static void scan_once(char *p) { control("force", "scan 0 0x%lx 0x%lx", (unsigned long)p, (unsigned long)p + PAGE); }
+static void migrate_once(char *p) { migrate(p); }
 
-/* T-RCL-5. `check` at the end of the program finds lists that are not what they say. */
-static void two_isolate(void *(*other)(void *))
+/*
+ * T-RCL-5, on two CPUs where there are two. The other one is PAGEOUT: "scan" and "migrate" wait for each other. `check` at the
+ * end of the program finds lists that are not what they say.
+ */
+static void two_isolate(void (*one)(char *p))
 {
 	need("force");
 	swap_begin();
 	char *p = anon(PAGE);
 	pthread_t thread;
 	memset(p, 'z', PAGE);
+	on_cpu(0);
 	stop = 0;
-	ASSERT_EQ(pthread_create(&thread, NULL, other, p), 0);
+	ASSERT_EQ(pthread_create(&thread, NULL, pageout_again_and_again, p), 0);
 	for (long i = ktap_scale(2000); i; i--) {
-		control("force", "scan 0 0x%lx 0x%lx", (unsigned long)p, (unsigned long)p + PAGE);
+		one(p);
 		EXPECT_EQ(*(volatile char *)(p + 5), 'z');
 	}
 	stop = 1;
@@ -416,8 +412,52 @@ static void two_isolate(void *(*other)(void *))
 	EXPECT_EQ(vmstat("nr_isolated_file"), 0);
 	swap_end();
 }
-TEST(scan_and_pageout_isolate_one_folio) { two_isolate(pageout_again_and_again); }
-TEST(scan_and_migration_isolate_one_folio) { two_isolate(migrate_again_and_again); }
+TEST(scan_and_pageout_isolate_one_folio) { two_isolate(scan_once); }
+TEST(migration_and_pageout_isolate_one_folio) { two_isolate(migrate_once); }
+
+static void *page_out_at(void *arg)
+{
+	struct at *a = arg;
+	OK(madvise(a->p, PAGE, MADV_PAGEOUT));
+	return NULL;
+}
+
+/* T-RCL-5, step by step: who isolated the folio first has it, all others go away without it; afterwards anybody may. */
+TEST(only_the_first_has_the_folio)
+{
+	need("pause");
+	swap_begin();
+	char *p = anon(PAGE);
+	struct at first = { .p = p };
+	pthread_t thread;
+	on_cpu(0);
+	memset(p, '1', PAGE);
+	for (long i = ktap_scale(500); i; i--) {
+		bool by_scan = i % 2;
+		EXPECT_EQ(control("force", "drain %d 0 0", (int)getpid()), 0);
+		uint64_t pfn = pfn_of(p);
+		long isolated = vmstat("nr_isolated_anon");
+		if (by_scan)
+			(void)scan(p, PAGE);	/* its second chance */
+		EXPECT_EQ(control("pause", "arm unmap_walk %d once", (int)getpid()), 0);
+		ASSERT_EQ(pthread_create(&thread, NULL, by_scan ? scan_at : page_out_at, &first), 0);
+		ASSERT_TRUE(ktap_until(parked_at("unmap_walk") == 1));
+		EXPECT_EQ(vmstat("nr_isolated_anon"), isolated + 1);
+		OK(madvise(p, PAGE, MADV_PAGEOUT));
+		if (!by_scan) {
+			EXPECT_STR(scan_as_it_is(p, PAGE).verdict, "isolated");
+			EXPECT_NE(migrate(p), 0);
+		}
+		EXPECT_EQ(pfn_of(p), pfn);
+		EXPECT_EQ(vmstat("nr_isolated_anon"), isolated + 1);
+		EXPECT_EQ(control("pause", "release unmap_walk"), 0);
+		pthread_join(thread, NULL);
+		EXPECT_TRUE(is_swapped(p));
+		EXPECT_EQ(vmstat("nr_isolated_anon"), isolated);
+		EXPECT_EQ(p[5], '1');
+	}
+	swap_end();
+}
 
 /* ---- Where memory may be asked for (T-RCL-7) ---- */
 
@@ -473,9 +513,6 @@ TEST(watermarks_follow_the_size_of_memory)
 	ktap_write(THP_DIR "enabled", "never");
 	ktap_write(THP_DIR "enabled", old);
 }
-
-static long drops;
-static void settle(void) { drops += ktap_write("/proc/sys/vm/drop_caches", "3"); }
 
 TEST(kswapd_brings_memory_back_to_high)
 {
@@ -605,42 +642,6 @@ TEST_SLOW(nobody_is_killed_while_the_disk_does_not_answer)
 
 /* ---- Which memory goes first ---- */
 
-/* Everything but N bytes is taken away. */
-static void leave_only(size_t n)
-{
-	settle();
-	EXPECT_EQ(control("alloc", "fill %ld", zone_sum("high ") + (long)(n / PAGE)), 0);
-}
-
-TEST(cold_memory_goes_first)
-{
-	need("force");
-	swap_begin();
-	size_t n = 2 * MIB;
-	char *cold = anon(n), *warm = anon(n);
-	fill_pages(cold, n);
-	fill_pages(warm, n);
-	for (int i = 0; i < 2; i++) {
-		touch(cold, n);
-		touch(warm, n);
-		(void)scan(cold, n);
-		(void)scan(warm, n);
-	}
-	EXPECT_TRUE(is_active(cold));
-	EXPECT_TRUE(is_active(warm));
-	long out = vmstat("pswpout");
-	OK(madvise(cold, n, MADV_COLD));
-	EXPECT_TRUE(!is_active(cold));
-	EXPECT_TRUE(!has_flag(cold, KPF_REFERENCED));
-	EXPECT_EQ(vmstat("pswpout"), out);
-	EXPECT_EQ(pages_swapped(cold, n), 0);
-	for (int i = 0; i < 100 && pages_swapped(cold, n) + pages_swapped(warm, n) < n / PAGE / 4; i++)
-		EXPECT_EQ(control("force", "reclaim 0 0 %lu", n / PAGE / 4), 0);
-	EXPECT_GT(pages_swapped(cold, n), pages_swapped(warm, n));
-	EXPECT_EQ(wrong_pages(cold, n, 0) + wrong_pages(warm, n, 0), 0);
-	swap_end();
-}
-
 TEST(a_hot_set_keeps_its_frames_against_a_stream)
 {
 	need("alloc");
@@ -691,78 +692,7 @@ TEST(swappiness_0_does_not_prevent_swapping)
 	swap_end();
 }
 
-/* ---- Advice (T-RCL-13) ---- */
-
-TEST(pageout_is_no_scan)
-{
-	swap_begin();
-	char *p = anon(16 * PAGE);
-	fill_pages(p, 16 * PAGE);
-	long out = vmstat("pswpout"), anon_scans = vmstat("pgscan_anon"), direct = vmstat("pgscan_direct");
-	OK(madvise(p, 16 * PAGE, MADV_PAGEOUT));
-	EXPECT_EQ(vmstat("pswpout"), out + 16);
-	EXPECT_EQ(vmstat("pgscan_anon"), anon_scans);
-	EXPECT_EQ(vmstat("pgscan_direct"), direct);
-	EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
-	swap_end();
-}
-
-static long process_madvise_(int pidfd, void *p, size_t n, int advice, unsigned int flags)
-{
-	struct iovec v = { p, n };
-	return syscall(SYS_process_madvise, pidfd, &v, 1L, advice, flags);
-}
-
-TEST(advice_for_another_process)
-{
-	swap_begin();
-	stay_here();
-	struct turns t;
-	char *p = anon(16 * PAGE);
-	turns_init(&t);
-	pid_t pid = ktap_fork();
-	if (!pid) {
-		fill_pages(p, 16 * PAGE);
-		child_done(&t);
-		child_waits(&t);
-		EXPECT_EQ(pages_swapped(p, 16 * PAGE), 16);
-		EXPECT_EQ(wrong_pages(p, 16 * PAGE, 0), 0);
-		ktap_exit();
-	}
-	int fd = (int)OK(syscall(SYS_pidfd_open, pid, 0));
-	parent_waits(&t);
-	EXPECT_EQ(process_madvise_(fd, p, 16 * PAGE, MADV_COLD, 0), (long)(16 * PAGE));
-	EXPECT_EQ(process_madvise_(fd, p, 16 * PAGE, MADV_PAGEOUT, 0), (long)(16 * PAGE));
-	EXPECT_ERR(process_madvise_(fd, p, 16 * PAGE, MADV_PAGEOUT, 1), EINVAL);
-	EXPECT_ERR(process_madvise_(fd, p, 16 * PAGE, MADV_DONTNEED, 0), EINVAL);
-	EXPECT_ERR(process_madvise_(fd, p + 1, PAGE, MADV_COLD, 0), EINVAL);
-	EXPECT_ERR(process_madvise_(-1, p, PAGE, MADV_COLD, 0), EBADF);
-	pid_t nobody = ktap_fork();
-	if (!nobody) {
-		OK(setgid(1000));
-		OK(setuid(1000));
-		errno = 0;
-		EXPECT_EQ(process_madvise_(fd, p, PAGE, MADV_COLD, 0), -1);
-		EXPECT_TRUE(errno == EACCES || errno == EPERM);
-		ktap_exit();
-	}
-	EXPECT_CHILD(nobody);
-	child_go(&t);
-	EXPECT_CHILD(pid);
-	swap_end();
-}
-
 /* ---- Files ---- */
-
-TEST(drop_caches_takes_1_to_4)
-{
-	long pages = vmstat("drop_pagecache"), slabs = vmstat("drop_slab");
-	EXPECT_EQ(ktap_write("/proc/sys/vm/drop_caches", "0"), EINVAL);
-	EXPECT_EQ(ktap_write("/proc/sys/vm/drop_caches", "5"), EINVAL);
-	EXPECT_EQ(ktap_write("/proc/sys/vm/drop_caches", "3"), 0);
-	EXPECT_EQ(vmstat("drop_pagecache"), pages + 1);
-	EXPECT_EQ(vmstat("drop_slab"), slabs + 1);
-}
 
 TEST(the_huge_zero_page_goes_when_nobody_has_it)
 {
@@ -787,32 +717,6 @@ TEST(the_huge_zero_page_goes_when_nobody_has_it)
 		EXPECT_LE(vmstat("thp_zero_page_alloc"), made + i);
 	}
 	EXPECT_GE(vmstat("thp_zero_page_alloc"), made + 1);
-}
-
-TEST(a_file_in_memory_of_twice_the_room)
-{
-	need("alloc");
-	swap_begin();
-	size_t n = 32 * MIB;
-	long kills = vmstat("oom_kill");
-	int fd = (int)OK(syscall(SYS_memfd_create, "big", 0));
-	static char page[PAGE], back[PAGE];
-	leave_only(n / 2);
-	for (size_t i = 0; i < n / PAGE; i++) {
-		memset(page, (int)(i % 251), PAGE);
-		ASSERT_EQ(pwrite(fd, page, PAGE, (off_t)(i * PAGE)), (long)PAGE);
-	}
-	settle();
-	int wrong = 0;
-	for (size_t i = 0; i < n / PAGE; i++) {
-		ASSERT_EQ(pread(fd, back, PAGE, (off_t)(i * PAGE)), (long)PAGE);
-		wrong += back[0] != (char)(i % 251) || back[PAGE - 1] != (char)(i % 251);
-	}
-	EXPECT_EQ(wrong, 0);
-	EXPECT_EQ(vmstat("oom_kill"), kills);
-	close(fd);
-	release_all();
-	swap_end();
 }
 
 /* The blocks of a disk that nobody has written to are the first to go, without any swap. */

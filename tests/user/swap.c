@@ -196,6 +196,72 @@ TEST(unmapped_pages_of_a_folio_are_not_written)
 	swap_off(disk);
 }
 
+/* How many of N frames are free: nothing is said of them, or that the allocator has them. */
+static size_t frames_free(const uint64_t *pfn, size_t n)
+{
+	size_t free = 0;
+	for (size_t i = 0; i < n; i++)
+		free += !(kpageflags(pfn[i]) & ~(1ull << KPF_BUDDY));
+	return free;
+}
+
+/* T-SWAP-4, the frames: those of the pages that nobody maps come back at once. A few may have a new owner by then. */
+TEST(unmapped_pages_of_a_folio_are_freed)
+{
+	const char *disk = swap_on(0);
+	char *p = large_area(HUGE, HUGE_ORDER);
+	uint64_t *pfn = pfns(p + HUGE / 2, HUGE / 2);
+	long free_kb, split = vmstat("thp_split_page");
+
+	OK(madvise(p + HUGE / 2, HUGE / 2, MADV_DONTNEED));
+	EXPECT_EQ(frames_free(pfn, 256), 0);
+	free_kb = meminfo_kb("MemFree");
+	EXPECT_EQ(page_out(p, HUGE / 2), 256);
+	EXPECT_EQ(vmstat("thp_split_page"), split + 1);
+	EXPECT_GE(frames_free(pfn, 256), 256 - 64);
+	/* Quire's RAM disk has its memory from the start: all 512 are free. */
+	if (swap_is_sync(disk) && ktap_is_quire())
+		EXPECT_GE(meminfo_kb("MemFree"), free_kb + 4 * (512 - 128));
+	EXPECT_EQ(wrong_pages(p, HUGE / 2, 0), 0);
+	swap_off(disk);
+}
+
+/* ABI-24: what a child may map, too, is left alone, whole or in part; it is taken again when the child is gone. */
+TEST_KINDS(pageout_leaves_what_a_child_maps)
+{
+	const char *disk = swap_on(0);
+	char *p = area_of(k);
+	long out, split_pmd, split;
+	uint64_t *pfn;
+	struct turns t;
+	pid_t pid;
+
+	turns_init(&t);
+	pid = ktap_fork();
+	if (!pid) {
+		child_waits(&t);
+		EXPECT_EQ(pages_swapped(p, k->size), 0);
+		ktap_exit();
+	}
+	pfn = pfns(p, k->size);
+	out = vmstat("pswpout");
+	split_pmd = vmstat("thp_split_pmd");
+	split = vmstat("thp_split_page");
+	OK(madvise(p, k->size, MADV_PAGEOUT));
+	OK(madvise(p, k->size / 2, MADV_PAGEOUT));
+	OK(madvise(p + k->size / 2, k->size / 4, MADV_PAGEOUT));
+	EXPECT_EQ(pages_swapped(p, k->size), 0);
+	EXPECT_EQ(moved_pages(p, k->size, pfn), 0);
+	EXPECT_EQ(vmstat("pswpout"), out);
+	EXPECT_EQ(vmstat("thp_split_pmd"), split_pmd);
+	EXPECT_EQ(vmstat("thp_split_page"), split);
+	child_go(&t);
+	EXPECT_CHILD(pid);
+	EXPECT_EQ(page_out(p, k->size), k->size / PAGE);
+	EXPECT_EQ(wrong_pages(p, k->size, 0), 0);
+	swap_off(disk);
+}
+
 /* T-SWAP-5 */
 TEST_KINDS(a_pinned_folio_stays)
 {

@@ -161,12 +161,37 @@ TEST(a_store_between_flush_and_write_2m_pmd) { parked_writer(BY_PMD, "reclaim_fl
 
 /*
  * T-RCL-3: reclaim has cleared the PTE and owes the flush; it holds no lock of the mm. Who takes the mapping away does the
- * flush: when mprotect or munmap has returned, the storing CPU faults.
+ * flush: when the call has returned, no store reaches the page by the old entry. Where there is no right to store any more
+ * the storing CPU faults, at the latest when reclaim goes on.
  */
-static void owed_flush(bool unmap)
+enum taker { PROTECT, UNMAP, MOVE, DROP, FREE };
+
+static void take_away(enum taker how, char *p, char *to)
+{
+	switch (how) {
+	case PROTECT:
+		OK(mprotect(p, PAGE, PROT_READ));
+		break;
+	case UNMAP:
+		OK(munmap(p, PAGE));
+		ASSERT_TRUE(mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+		break;
+	case MOVE:
+		ASSERT_TRUE(mremap(p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+		break;
+	case DROP:
+		OK(madvise(p, PAGE, MADV_DONTNEED));
+		break;
+	case FREE:
+		OK(madvise(p, PAGE, MADV_FREE));
+		break;
+	}
+}
+static void owed_flush(enum taker how)
 {
 	const char *disk = swap_on(0);
-	char *p = anon(PAGE);
+	bool no_more = how == PROTECT || how == MOVE;
+	char *p = anon(PAGE), *to = anon(PAGE);
 	uint64_t seen;
 	pthread_t t;
 	pid_t scanner;
@@ -184,27 +209,30 @@ static void owed_flush(bool unmap)
 	}
 	ASSERT_EQ(control("pause", "arm unmap_flush %d", (int)scanner), 0);
 	ASSERT_TRUE(ktap_until(parked_at("unmap_flush") == 1));
-	if (unmap) {
-		OK(munmap(p, PAGE));
-		ASSERT_TRUE(mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
-		seen = stored;
-		EXPECT_TRUE(ktap_until(faulted || stored > seen + 1 || writer_waits()));
-		EXPECT_TRUE(faulted || stored <= seen + 1 || *(volatile uint64_t *)p);
-	} else {
-		OK(mprotect(p, PAGE, PROT_READ));
-		seen = stored;		/* one more may be on its way to be noted */
-		EXPECT_TRUE(ktap_until(faulted || stored > seen + 1 || writer_waits()));
+	take_away(how, p, to);
+	seen = stored;		/* one more may be on its way to be noted */
+	EXPECT_TRUE(ktap_until(faulted || stored > seen + 1 || writer_waits()));
+	if (no_more)
 		EXPECT_LE(stored, seen + 1);
-	}
+	else	/* in new memory */
+		EXPECT_TRUE(faulted || stored <= seen + 1 || *(volatile uint64_t *)p);
 	EXPECT_EQ(control("pause", "disarm unmap_flush"), 0);
 	kill(scanner, SIGKILL);
 	EXPECT_EQ(control("pause", "release unmap_flush"), 0);
 	EXPECT_STATUS(scanner, KILLED_BY(SIGKILL));
+	if (no_more) {
+		EXPECT_TRUE(ktap_until(faulted));
+		word = (uint64_t *)(how == MOVE ? to : p);	/* where the writer may look on its way out */
+		EXPECT_EQ(*word, stored);
+	}
 	stop_writer(t);
 	swap_off(disk);
 }
-TEST(mprotect_does_the_flush_that_is_owed) { owed_flush(false); }
-TEST(munmap_does_the_flush_that_is_owed) { owed_flush(true); }
+TEST(mprotect_does_the_flush_that_is_owed) { owed_flush(PROTECT); }
+TEST(munmap_does_the_flush_that_is_owed) { owed_flush(UNMAP); }
+TEST(mremap_does_the_flush_that_is_owed) { owed_flush(MOVE); }
+TEST(dontneed_does_the_flush_that_is_owed) { owed_flush(DROP); }
+TEST(madv_free_does_the_flush_that_is_owed) { owed_flush(FREE); }
 
 /* ---- T-SWAP-6: a pin and the way out at the same time ---- */
 

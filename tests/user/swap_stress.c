@@ -244,6 +244,8 @@ KTAP_CASE(more_than_memory_without_huge_pages, 1, 600) { stress("never", "60"); 
 KTAP_CASE(more_than_memory_with_huge_pages, 1, 600) { stress("always", "60"); }
 KTAP_CASE(more_than_memory_swappiness_0, 1, 600) { stress("always", "0"); }
 KTAP_CASE(more_than_memory_swappiness_200, 1, 600) { stress("never", "200"); }
+KTAP_CASE(more_than_memory_with_huge_pages_swappiness_200, 1, 600) { stress("always", "200"); }
+KTAP_CASE(more_than_memory_without_huge_pages_swappiness_0, 1, 600) { stress("never", "0"); }
 
 /* The area goes and comes back under those who use it; all fits into memory without it, too. */
 static void swapoff_under_load(const char *thp)
