@@ -21,7 +21,9 @@ TEST(small_pages_become_one_folio)
 	char *p = small_range(HUGE);
 	long alloc = vmstat("thp_collapse_alloc"), fault = vmstat("thp_fault_alloc");
 	long anon_fault = size_stat(HUGE_ORDER, "anon_fault_alloc"), nr_anon = size_stat(HUGE_ORDER, "nr_anon");
+	long collapsed = khugepaged_number("pages_collapsed");
 	ASSERT_EQ(collapse_at_last(p, HUGE), 0);
+	EXPECT_EQ(khugepaged_number("pages_collapsed"), collapsed);	/* KHP-26: only khugepaged's count */
 	EXPECT_EQ(huge_mapped(p), 2048);
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 	EXPECT_TRUE(in_blocks(p, HUGE, HUGE_ORDER));
@@ -384,6 +386,19 @@ TEST(no_memory_for_a_huge_page)
 	EXPECT_EQ(collapse_at_last(p, HUGE), 0);
 }
 
+/* Each size's own word is "never"; or again what it was. */
+static void never_any_size(bool never)
+{
+	static char old[HUGE_ORDER + 1][32];
+	for (int order = 2; order <= HUGE_ORDER; order++) {
+		char path[100];
+		snprintf(path, sizeof(path), THP_DIR "hugepages-%dkB/enabled", 4 << order);
+		if (never)
+			choose(path, "never", old[order]);
+		else if (old[order][0])
+			EXPECT_EQ(ktap_write(path, old[order]), 0);
+	}
+}
 /* T-KHP-14 */
 TEST(return_codes)
 {
@@ -393,7 +408,9 @@ TEST(return_codes)
 	EXPECT_EQ(collapse(p, HUGE), EINVAL);
 	OK(madvise(p, HUGE, MADV_HUGEPAGE));
 	ASSERT_TRUE(choose(THP_DIR "enabled", "never", old));
+	never_any_size(true);
 	EXPECT_EQ(collapse_at_last(p, HUGE), 0);	/* KHP-30 */
+	never_any_size(false);
 	ktap_write(THP_DIR "enabled", old);
 	EXPECT_EQ(huge_mapped(p), 2048);
 	EXPECT_EQ(collapse(p, HUGE), 0);
@@ -615,7 +632,8 @@ TEST(a_slow_disk_takes_several_attempts)
 	while ((error = collapse(p, HUGE)) == EAGAIN && ++attempts < 10)
 		ktap_sleep_ms(5);
 	EXPECT_EQ(error, 0);
-	EXPECT_LE(attempts, 4);			/* a page still in flight may take one more */
+	/* In Linux somebody else may just hold a page. collapse_race:each_attempt_brings_one_page_in looks closer. */
+	EXPECT_LE(attempts, ktap_is_quire() ? 3 : 4);
 	EXPECT_EQ(huge_mapped(p), 2048);
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 	swap_off(swap_disk());

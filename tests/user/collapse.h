@@ -6,6 +6,7 @@
 #define TESTS_USER_COLLAPSE_H
 
 #include "tests/user/large.h"
+#include <dirent.h>
 
 #define ADVISE_COLLAPSE	25		/* MADV_COLLAPSE */
 #define KHUGEPAGED	THP_DIR "khugepaged/"
@@ -19,6 +20,14 @@ static inline void set_limit(const char *name, long value)
 	snprintf(text, sizeof(text), "%ld", value);
 	if (ktap_write(path, text))
 		SKIP("no such limit");
+}
+/* A number under khugepaged/; -1 where there is none. */
+static inline long khugepaged_number(const char *name)
+{
+	char path[120], *text;
+	snprintf(path, sizeof(path), KHUGEPAGED "%s", name);
+	text = ktap_read(path);
+	return text ? strtol(text, NULL, 10) : -1;
 }
 static inline void default_limits(void)
 {
@@ -41,6 +50,28 @@ static inline void khugepaged_sleep_time(long ms)
 #define TEST_KHUGEPAGED_SLEEPS TEST(khugepaged_sleeps) { khugepaged_sleep_time(1000000000); default_limits(); }
 #define TEST_KHUGEPAGED_WAKES  TEST(khugepaged_wakes) { khugepaged_sleep_time(10000); default_limits(); }
 
+/* No test may be called like the daemon. */
+static inline bool is_khugepaged(pid_t pid)
+{
+	char path[60], *text;
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	text = ktap_read(path);
+	return text && !strcmp(text, "khugepaged\n");
+}
+/* The daemon's process, 0: it does not run. */
+static inline pid_t khugepaged_pid(void)
+{
+	static pid_t found;
+	if (found && is_khugepaged(found))
+		return found;
+	found = 0;
+	DIR *proc = opendir("/proc");
+	for (struct dirent *d; !found && proc && (d = readdir(proc));)
+		if (atoi(d->d_name) > 0 && is_khugepaged(atoi(d->d_name)))
+			found = atoi(d->d_name);
+	closedir(proc);
+	return found;
+}
 /* N bytes (whole 2 MiB) of filled 4 KiB pages that may become huge, and which nobody else works at. */
 static inline char *small_range(size_t n)
 {

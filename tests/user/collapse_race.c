@@ -92,6 +92,14 @@ static bool is_one_of(const char *word, const char *words)
 /* Asleep, or waiting for a lock. */
 static bool waits(pid_t pid) { return ktap_until(strchr("SD", ktap_state(pid))); }
 
+/* PID has asked for a page, and waits for it without the lock. Then the page is there, but it has not looked again. */
+static void reader_waits(pid_t pid)
+{
+	wait_parked("disk_read");
+	ASSERT_TRUE(waits(pid));
+	release("disk_read");
+}
+
 static void in_window(const char *point, const struct row *r, const char *words)
 {
 	need_force();
@@ -105,12 +113,8 @@ static void in_window(const char *point, const struct row *r, const char *words)
 		EXPECT_TRUE(is_one_of(scan_of(v, *range_seen), words));
 		ktap_exit();
 	}
-	if (reads) {
-		/* It has asked for a page, and waits for it without the lock. */
-		wait_parked("disk_read");
-		ASSERT_TRUE(waits(s));
-		release("disk_read");
-	}
+	if (reads)
+		reader_waits(s);
 	wait_parked(point);
 	child_go(&turns);
 	parent_waits(&turns);
@@ -151,6 +155,20 @@ static void move_away(char *p)
 static bool moved_is_right(char *p) { return !wrong_pages(range, HUGE, 0); }
 static void advise_against(char *p) { OK(madvise(p, HUGE, MADV_NOHUGEPAGE)); }
 static void map_shared(char *p) { map_at(p, HUGE, MAP_SHARED); }
+/* A file's first 2 MiB, or what begins a page further on. */
+static void map_file(char *p, int flags, off_t offset)
+{
+	char name[] = "/tmp/collapse.XXXXXX";
+	int fd = OK(mkstemp(name));
+	OK(unlink(name));
+	OK(ftruncate(fd, offset + (off_t)HUGE));
+	ASSERT_TRUE(mmap(p, HUGE, PROT_READ | PROT_WRITE, MAP_FIXED | flags, fd, offset) == p);
+	close(fd);
+	memset(p, 'n', HUGE);
+}
+static void map_shared_file(char *p) { map_file(p, MAP_SHARED, 0); }
+static void map_private_file(char *p) { map_file(p, MAP_PRIVATE, 0); }	/* its pages are anonymous, the mapping is not */
+static void map_file_askew(char *p) { map_file(p, MAP_SHARED, PAGE); }
 static void map_anew(char *p) { unmap(p); map_at(p, HUGE, MAP_PRIVATE); }
 static void map_and_touch(char *p) { map_anew(p); fill_pages(p, HUGE); }
 static void disable(char *p) { OK(prctl(SET_THP_DISABLE, 1, 0, 0, 0)); }
@@ -179,13 +197,15 @@ static void new_table(char *p)
 	memset(p, 'n', HUGE);
 	OK(madvise(p, HUGE, MADV_HUGEPAGE));
 }
-static bool is_new_and_huge(char *p)
+static bool is_new(char *p)
 {
 	size_t wrong = 0;
 	for (size_t i = 0; i < HUGE; i++)
 		wrong += p[i] != 'n';
-	return !wrong && is_huge(p);
+	return !wrong;
 }
+static bool is_new_and_huge(char *p) { return is_new(p) && is_huge(p); }
+static bool is_new_and_small(char *p) { return is_new(p) && !is_huge(p); }
 
 static const struct row rows[] = {
 	{ NULL, unmap_all_above, "vma_null", NULL },
@@ -199,6 +219,9 @@ static const struct row rows[] = {
 	{ NULL, map_and_touch, "page_pmd_mapped", is_whole },
 	{ make_with_room, map_without_table, "no_pte_table", NULL },
 	{ NULL, new_table, "succeeded", is_new_and_huge },
+	{ NULL, map_shared_file, "page_not_anon|vma_check_failed", is_new },
+	{ NULL, map_private_file, "page_not_anon|vma_check_failed", is_new_and_small },
+	{ NULL, map_file_askew, "page_not_anon|vma_check_failed|not_suitable_address_range", is_new },
 };
 TEST(window_unmapped_and_nothing_above) { in_both_windows(&rows[0]); }
 TEST(window_unmapped) { in_both_windows(&rows[1]); }
@@ -211,59 +234,134 @@ TEST(window_disabled_by_prctl) { in_both_windows(&rows[7]); }
 TEST(window_same_mapping_huge) { in_both_windows(&rows[8]); }
 TEST(window_table_gone) { in_both_windows(&rows[9]); }
 TEST(window_new_table) { in_both_windows(&rows[10]); }
+TEST(window_shared_file) { in_both_windows(&rows[11]); }
+TEST(window_private_file) { in_both_windows(&rows[12]); }
+TEST(window_file_askew) { in_both_windows(&rows[13]); }
+
+/* ---- The window of the swap-in ---- */
+
+/* A disk that takes its time makes the swap-in drop the lock. */
+static void slow_swap_on(void)
+{
+	need_force();
+	prefer_async_disk();
+	if (!swap_disk() || swap_is_sync(swap_disk()))
+		SKIP("needs a disk that takes its time");
+	swap_on(0);
+}
+/* Out with one page; not in the swap cache either: it has to be read. */
+static void page_far_out(char *p)
+{
+	ASSERT_EQ(page_out(p, PAGE), 1);
+	EXPECT_EQ(control("force", "swapcache 0 0x%lx 0x%lx drop", (unsigned long)p, (unsigned long)p + PAGE), 0);
+}
+static const struct row *resident;
+static char *make_swapped(void)
+{
+	char *p = (resident->make ? resident->make : make_small)();
+	page_far_out(p + 3 * PAGE);
+	return p;
+}
+static bool is_right_and_small(char *p) { return !in_blocks(p, HUGE, HUGE_ORDER) && (!resident->right || resident->right(p)); }
+
+/* Window (b) of T-KHP-6: whatever was done, the attempt ends in the same way, and nothing else is touched (KHP-18). */
+TEST(window_of_the_swap_in)
+{
+	slow_swap_on();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static struct row before, r;	/* not on the stack: the victim may unmap its own */
+		before = r = rows[i];
+		if (before.right == is_new_and_huge)
+			before.right = is_new_and_small;
+		resident = &before;
+		r.make = make_swapped;
+		r.right = r.act == map_and_touch ? is_whole : is_right_and_small;
+		in_window("collapse_swapin", &r, "page_locked");
+	}
+	swap_off(swap_disk());
+}
+
+/* How many of the pages AT of P are mapped or in the swap cache. */
+static int in_memory(char *p, const size_t *at, int n)
+{
+	unsigned char here;
+	int nr = 0;
+	for (int i = 0; i < n; i++) {
+		OK(mincore(p + at[i] * PAGE, PAGE, &here));
+		nr += here & 1;
+	}
+	return nr;
+}
+/* T-KHP-8: each of three reads ends an attempt, and leaves one page more in memory, for the next one to map. */
+TEST(each_attempt_brings_one_page_in)
+{
+	static const size_t at[] = { 5, 200, 400 };
+	char cluster[20];
+	slow_swap_on();
+	/* Far apart in memory, but not on the disk: only what is asked for is read. */
+	snprintf(cluster, sizeof(cluster), "%s", ktap_read("/proc/sys/vm/page-cluster"));
+	ASSERT_EQ(ktap_write("/proc/sys/vm/page-cluster", "0"), 0);
+	pid_t pid = ktap_fork();
+	if (!pid) {
+		char *p = small_range(HUGE);
+		for (int i = 0; i < 3; i++)
+			page_far_out(p + at[i] * PAGE);
+		EXPECT_EQ(in_memory(p, at, 3), 0);
+		ASSERT_EQ(control("pause", "arm disk_read"), 0);
+		for (int tries = 1; tries <= 3; tries++) {
+			EXPECT_EQ(collapse(p, HUGE), EAGAIN);
+			EXPECT_EQ(in_memory(p, at, 3), tries);
+			EXPECT_EQ(pages_swapped(p, HUGE), 3 - (tries - 1));
+			EXPECT_TRUE(!is_huge(p));
+		}
+		EXPECT_EQ(control("pause", "disarm disk_read"), 0);
+		EXPECT_EQ(collapse(p, HUGE), 0);
+		EXPECT_TRUE(is_huge(p));
+		EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
+		ktap_exit();
+	}
+	/* No read ends before the one who asked for it has given up the lock. */
+	for (int reads = 0; reads < 3; reads++)
+		reader_waits(pid);
+	EXPECT_CHILD(pid);
+	EXPECT_EQ(ktap_write("/proc/sys/vm/page-cluster", cluster), 0);
+	swap_off(swap_disk());
+}
 
 /* The process is gone: only the daemon gets there, who holds no user of the mm (KHP-8). The event tells what it said. */
 static void nothing(char *p) { }
-static void exits_in_window(const char *point)
+static void exits_in_window(const char *point, const char *word)
 {
-	const struct row r = { NULL, nothing, NULL, NULL };
+	const struct row plain = { NULL, nothing, NULL, NULL }, swapped = { make_swapped, nothing, NULL, NULL };
+	bool reads = !strcmp(point, "collapse_swapin");
 	need_force();
+	resident = &plain;
 	start_events("huge_memory:mm_collapse_huge_page");
-	pid_t v = start_victim(&r);
+	pid_t v = start_victim(reads ? &swapped : &plain);
+	if (reads)
+		ASSERT_EQ(control("pause", "arm disk_read once"), 0);
 	ASSERT_EQ(control("pause", "arm %s once", point), 0);
 	set_limit("scan_sleep_millisecs", 1);
+	if (reads)
+		reader_waits(khugepaged_pid());
 	wait_parked(point);
 	kill(v, SIGKILL);
 	EXPECT_STATUS(v, KILLED_BY(SIGKILL));
 	release(point);
 	EXPECT_TRUE(ktap_until((read_events(), event_count("mm_collapse_huge_page")) >= 1));
-	EXPECT_STR(event_word(event_line("mm_collapse_huge_page", 0), "status"), "no_process_for_page");
+	EXPECT_STR(event_word(event_line("mm_collapse_huge_page", 0), "status"), word);
 	stop_events();
 	khugepaged_sleep_time(1000000000);
 }
 TEST(window_process_exits)
 {
-	exits_in_window("collapse_alloc");
-	exits_in_window("collapse_upgrade");
+	exits_in_window("collapse_alloc", "no_process_for_page");
+	exits_in_window("collapse_upgrade", "no_process_for_page");
 }
-
-/* Window (b): a disk that takes its time has made the swap-in drop the lock. All ends in the same way (KHP-18). */
-static char *make_swapped(void)
+TEST(window_of_the_swap_in_process_exits)
 {
-	char *p = small_range(HUGE);
-	unsigned long at = (unsigned long)p + 3 * PAGE;
-	ASSERT_EQ(page_out(p + 3 * PAGE, PAGE), 1);
-	/* Not in the swap cache either: it has to be read. */
-	EXPECT_EQ(control("force", "swapcache 0 0x%lx 0x%lx drop", at, at + PAGE), 0);
-	return p;
-}
-TEST(window_of_the_swap_in)
-{
-	need_force();
-	if (!getenv("SWAP_DISK"))
-		setenv("SWAP_DISK", "/dev/vda", 1);
-	if (!swap_disk() || swap_is_sync(swap_disk()))
-		SKIP("needs a disk that takes its time");
-	swap_on(0);
-	for (size_t i = 1; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct row r = rows[i];
-		if (r.make)
-			continue;
-		r.make = make_swapped;
-		if (r.right == is_new_and_huge)
-			r.right = NULL;
-		in_window("collapse_swapin", &r, "page_locked");
-	}
+	slow_swap_on();
+	exits_in_window("collapse_swapin", "page_locked");
 	swap_off(swap_disk());
 }
 
@@ -524,28 +622,33 @@ static bool is_huge_and_pinned(char *p)
 }
 /*
  * T-KHP-17. The collapse clears the PMD and waits for the pinner's CPU: nothing is copied. When that one goes on it finds
- * the PMD changed, and the pin is taken behind the collapse, on the new folio. A third CPU has to let it go: the collapse
- * waits on its own.
+ * the PMD changed, and the pin is taken behind the collapse, on the new folio. A third CPU looks on and lets it go; with two,
+ * where the collapse keeps the other one busy, a timer does.
  */
 TEST(a_pin_without_a_lock)
 {
 	const struct row r = { make_small, pin_fast, NULL, is_huge_and_pinned };
 	need_force();
 	pin_fd = gup_open();
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 3)
-		SKIP("needs three CPUs");
+	bool three = ktap_cpus > 2;
+	if (ktap_cpus < 2)
+		SKIP("needs two CPUs");
 	pid_t v = start_victim(&r), c = start_collapser(v, "collapse_upgrade", "0");
-	on_cpu(2);
+	on_cpu(three ? 2 : 0);
 	child_go(&turns);
 	wait_parked("gup_fast_b1");
 	arm("collapse_cleared", c);
+	if (!three)
+		EXPECT_EQ(control("pause", "release gup_fast_b1 300"), 0);
 	release("collapse_upgrade");
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; three && i < 20; i++) {
 		EXPECT_EQ(parked_at("collapse_cleared"), 0);
 		ktap_sleep_ms(1);
 	}
-	release("gup_fast_b1");
+	if (three)
+		release("gup_fast_b1");
 	wait_parked("collapse_cleared");
+	EXPECT_EQ(parked_at("gup_fast_b1"), 0);		/* nothing is copied yet */
 	release("collapse_cleared");
 	EXPECT_CHILD(c);
 	parent_waits(&turns);

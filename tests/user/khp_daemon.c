@@ -8,6 +8,9 @@
 #include "tests/user/swaparea.h"
 #include "tests/user/trace.h"
 
+#define KPF_UNEVICTABLE	18
+#define KPF_MLOCKED	33
+
 /* ---- Registration (KHP-1) ---- */
 
 TEST(a_huge_fault_registers)
@@ -104,6 +107,46 @@ TEST(a_child_of_a_registered_process_is_registered)
 		OK(write(go[1], &c, 1));
 		EXPECT_CHILD(pid);
 	}
+}
+
+/* ---- What it leaves (KHP-26, MLK-9) ---- */
+
+/* The daemon works in locked memory, too. The new folio is mlocked as the old pages were. */
+TEST(locked_memory_becomes_huge_and_stays_locked)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(HUGE);
+	long before = meminfo_kb("Mlocked"), noise = ktap_is_quire() ? 0 : 256;		/* Linux: batches */
+	if (mlock(p, HUGE))
+		SKIP("may not lock 2 MiB");
+	get_registered();
+	one_pass();
+	EXPECT_TRUE(became_huge(p));
+	EXPECT_LE(labs(meminfo_kb("Mlocked") - before - 2048), noise);
+	EXPECT_TRUE(has_flag(p, KPF_UNEVICTABLE) && has_flag(p, KPF_MLOCKED));
+	EXPECT_EQ(smaps_kb(p, "Locked"), 2048);
+	EXPECT_EQ(status_kb("VmLck"), 2048);
+	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
+	OK(munlock(p, HUGE));
+	EXPECT_LE(labs(meminfo_kb("Mlocked") - before), noise);
+}
+
+TEST(only_its_own_collapses_are_counted)
+{
+	khugepaged_rests();
+	char *p = unregistered_range(2 * HUGE);
+	long before = knob_value("pages_collapsed");
+	if (collapse_at_last(p, HUGE) == EINVAL)
+		SKIP("no MADV_COLLAPSE");
+	EXPECT_TRUE(is_huge(p));
+	EXPECT_EQ(knob_value("pages_collapsed"), before);
+	get_registered();
+	one_pass();
+	EXPECT_EQ(huge_mapped(p), 2 * 2048);
+	if (ktap_is_quire())
+		EXPECT_EQ(knob_value("pages_collapsed"), before + 1);
+	else
+		EXPECT_GE(knob_value("pages_collapsed"), before + 1);	/* others have memory, too */
 }
 
 /* ---- Order and pace (KHP-2, KHP-3, KHP-5, KHP-6) ---- */

@@ -185,20 +185,21 @@ TEST(a_process_goes_on_while_its_pages_are_read)
 	variant("none");
 }
 
-/* ---- T-SHR-2 ---- */
+/* ---- T-SHR-2, T-SHR-3 ---- */
 
 /*
- * Of a folio of 2 MiB two processes map the same 256 pages, and nobody the first one: 512 mappings, not more than it has
- * pages. A page of this process's own makes the range worth a look. The verdict with max_ptes_shared 0.
+ * Of a folio of 2 MiB two processes map the same NR pages from page FROM on, and nobody the others: with 256 it has 512
+ * mappings, not more than pages. A page of this process's own makes the range worth a look. The verdict with
+ * max_ptes_shared 0.
  */
-static const char *half_shared_without_the_first_page(void)
+static const char *shared_from(long from, long nr)
 {
 	static char word[60];
 	char *p = large_area(HUGE, HUGE_ORDER);
 	struct turns t;
 	split_pmds(p, HUGE);
-	OK(madvise(p, PAGE, MADV_DONTNEED));
-	OK(madvise(p + 257 * PAGE, HUGE - 257 * PAGE, MADV_DONTNEED));
+	OK(madvise(p, from * PAGE, MADV_DONTNEED));
+	OK(madvise(p + (from + nr) * PAGE, HUGE - (from + nr) * PAGE, MADV_DONTNEED));
 	turns_init(&t);
 	pid_t pid = ktap_fork();
 	if (!pid) {
@@ -207,23 +208,26 @@ static const char *half_shared_without_the_first_page(void)
 	}
 	p[511 * PAGE] = byte_of(511);
 	OK(madvise(p, HUGE, MADV_HUGEPAGE));
-	EXPECT_EQ(wrong_pages(p + PAGE, 256 * PAGE, 1), 0);
-	EXPECT_STATE(p + PAGE, 512, 512, 256, 256, 1);
+	EXPECT_EQ(wrong_pages(p + from * PAGE, nr * PAGE, from), 0);
+	EXPECT_STATE(p + from * PAGE, 2 * nr, 2 * nr, nr, nr, 1);
 	knob("max_ptes_shared", "0");
 	snprintf(word, sizeof(word), "%s", scan(p));
 	knob("max_ptes_shared", "256");
 	child_go(&t);
 	EXPECT_CHILD(pid);
-	EXPECT_EQ(wrong_pages(p + PAGE, 256 * PAGE, 1), 0);
+	EXPECT_EQ(wrong_pages(p + from * PAGE, nr * PAGE, from), 0);
 	munmap(p, HUGE);
 	return word;
 }
 TEST(the_first_page_does_not_speak_for_all)
 {
 	need_variants();
-	EXPECT_STR(half_shared_without_the_first_page(), "exceed_shared_pte");
+	EXPECT_STR(shared_from(1, 256), "exceed_shared_pte");
 	variant("first_page_guess");
-	EXPECT_STR(half_shared_without_the_first_page(), "succeeded");
+	EXPECT_STR(shared_from(1, 256), "succeeded");
+	/* It is right where there are more mappings than pages, and where the first page is shared. */
+	EXPECT_STR(shared_from(1, 257), "exceed_shared_pte");
+	EXPECT_STR(shared_from(0, 256), "exceed_shared_pte");
 	variant("none");
 }
 

@@ -12,7 +12,6 @@
 
 #define KTAP_KHUGEPAGED_IS_OURS
 #include "tests/user/collapse.h"
-#include <dirent.h>
 
 #define FOR_WEEKS	"4000000000"
 #define NO_LIMIT	"4294967295"
@@ -23,13 +22,7 @@ static inline void knob(const char *name, const char *value)
 	snprintf(path, sizeof(path), KHUGEPAGED "%s", name);
 	EXPECT_EQ(ktap_write(path, value), 0);
 }
-static inline long knob_value(const char *name)
-{
-	char path[120], *text;
-	snprintf(path, sizeof(path), KHUGEPAGED "%s", name);
-	text = ktap_read(path);
-	return text ? strtol(text, NULL, 10) : -1;
-}
+#define knob_value(name) khugepaged_number(name)
 /* 2 MiB pages for all who did not say no (POLICY "always"), for those who asked, or for nobody; no other sizes. */
 static inline void policy(const char *word)
 {
@@ -42,28 +35,6 @@ static inline void policy(const char *word)
 	EXPECT_EQ(ktap_write(THP_DIR "enabled", word), 0);
 }
 
-/* No test may be called like the daemon. */
-static inline bool is_khugepaged(pid_t pid)
-{
-	char path[60], *text;
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	text = ktap_read(path);
-	return text && !strcmp(text, "khugepaged\n");
-}
-/* The daemon's process, 0: it does not run. */
-static inline pid_t khugepaged_pid(void)
-{
-	static pid_t found;
-	if (found && is_khugepaged(found))
-		return found;
-	found = 0;
-	DIR *proc = opendir("/proc");
-	for (struct dirent *d; !found && proc && (d = readdir(proc));)
-		if (atoi(d->d_name) > 0 && is_khugepaged(atoi(d->d_name)))
-			found = atoi(d->d_name);
-	closedir(proc);
-	return found;
-}
 /* Whoever wakes it makes it runnable at once: when it is seen asleep after that, it has done what it was woken for. */
 static inline bool khugepaged_asleep(void)
 {

@@ -1,46 +1,10 @@
 /*
  * tests/user/mlock.c - mlock, munlock, mlockall, MAP_LOCKED: what they refuse, which pages stay, and how that is seen
  * (T-MLK-1 to 6).
- *
- * Mlocked and Unevictable are of the whole machine: the cases look at how much they change, and nobody else locks
- * memory. Marks go through per-CPU batches; settle() empties them.
+ * What reclaim and swapping make of it while others lock and unlock: mlock_swap.c.
  */
-#include "tests/user/large.h"
-#include "tests/user/swaparea.h"
+#include "tests/user/mlock.h"
 #include <sys/prctl.h>
-
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24
-#endif
-#ifndef MCL_ONFAULT
-#define MCL_ONFAULT	4
-#endif
-#define KPF_UNEVICTABLE	18
-#define KPF_MLOCKED	33
-#define ONFAULT		1
-
-static int mlock2_call(void *p, size_t n, int flags) { return (int)syscall(SYS_mlock2, p, n, flags); }
-static long locked_kb(void) { return status_kb("VmLck"); }
-static long mlocked_kb(void) { return ktap_number("/proc/meminfo", "Mlocked"); }
-static long unevictable_kb(void) { return ktap_number("/proc/meminfo", "Unevictable"); }
-static void settle(void)
-{
-	if (have_control("force"))
-		EXPECT_EQ(control("force", "drain 0 0 0"), 0);
-	else if (!ktap_write("/proc/sys/vm/drop_caches", "1"))
-		ktap_write("/proc/sys/vm/stat_refresh", "1");	/* Linux keeps gauges per CPU, too */
-}
-/* What Mlocked and Unevictable were; later: by how much they have changed. */
-struct figures { long mlocked, unevictable; };
-static struct figures figures_now(void)
-{
-	settle();
-	return (struct figures){ mlocked_kb(), unevictable_kb() };
-}
-#define EXPECT_GROWN(before, kb) do { \
-	struct figures ktap_now_ = figures_now(); \
-	EXPECT_EQ(ktap_now_.mlocked - (before).mlocked, kb); \
-	EXPECT_EQ(ktap_now_.unevictable - (before).unevictable, kb); } while (0)
 
 static void set_limit(size_t bytes)
 {
@@ -72,14 +36,6 @@ static bool vm_flag(const char *p, const char *flag)
 			return strstr(line, flag) && strstr(line, flag) < strchr(line, '\n');
 	}
 	return false;
-}
-
-static int pages_in_core(const char *p, int n)
-{
-	int present = 0;
-	for (int i = 0; i < n; i++)
-		present += is_present(p + i * PAGE);
-	return present;
 }
 
 /* ---- T-MLK-1: errors and limits ---- */
@@ -135,6 +91,74 @@ TEST(the_limit_is_exact_and_overlap_counts_once)
 	set_limit(16 * PAGE);
 	OK(mlock(p, 64 * PAGE));
 	EXPECT_EQ(locked_kb(), 256);
+}
+
+TEST(with_privilege_no_limit_is_none)
+{
+	char *p = anon(4 * PAGE);
+	set_limit(0);
+	EXPECT_EQ(mlock(p, 4 * PAGE), 0);
+	EXPECT_EQ(locked_kb(), 16);
+	EXPECT_TRUE(map_locked(PAGE) != MAP_FAILED);
+	EXPECT_EQ(mlockall(MCL_CURRENT | MCL_FUTURE), 0);
+	EXPECT_TRUE(vm_flag(anon(PAGE), " lo"));
+}
+
+/* MLK-4: what cannot be filled is passed over, and nobody hears of it. */
+TEST(errors_of_filling_that_are_not_told)
+{
+	char *p = anon(4 * PAGE);
+	OK(mprotect(p + PAGE, PAGE, PROT_NONE));
+	EXPECT_EQ(mlockall(MCL_CURRENT), 0);
+	EXPECT_TRUE(vm_flag(p + PAGE, " lo"));
+	EXPECT_TRUE(is_present(p) && !is_present(p + PAGE));
+	EXPECT_EQ(pages_in_core(p + 2 * PAGE, 2), 2);
+	OK(munlockall());
+	p = (char *)syscall(SYS_mmap, NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+	EXPECT_TRUE(p != MAP_FAILED && vm_flag(p, " lo"));
+	EXPECT_EQ(locked_kb(), 8);
+}
+
+/* No page for this process from now on, or all that it wants again. */
+static void no_more_pages(bool none)
+{
+	if (none)
+		ASSERT_EQ(control("fail", "alloc_pages order=0 pid=%d", (int)getpid()), 0);
+	else
+		while (control("fail", "off"))
+			;
+}
+/* MLK-3: out of memory is EAGAIN, and the flag stays. mlockall and MAP_LOCKED do not tell it (MLK-4). */
+TEST(no_memory_to_fill_it)
+{
+	if (!have_control("fail"))
+		SKIP("needs Quire's controls");
+	char *p = anon(4 * PAGE), *q = MAP_FAILED;
+	int error[3];
+	stay_here();
+	memset(p, 1, 4 * PAGE);			/* the tables are there, the pages are not */
+	OK(madvise(p, 4 * PAGE, MADV_DONTNEED));
+	no_more_pages(true);
+	error[0] = mlock(p, 4 * PAGE) ? errno : 0;
+	error[1] = mlock2_call(p, 4 * PAGE, ONFAULT) ? errno : 0;
+	error[2] = mlockall(MCL_CURRENT) ? errno : 0;
+	no_more_pages(false);
+	EXPECT_EQ(error[0], EAGAIN);
+	EXPECT_EQ(error[1], 0);
+	EXPECT_EQ(error[2], 0);
+	EXPECT_EQ(pages_in_core(p, 4), 0);
+	EXPECT_TRUE(vm_flag(p, " lo") && !vm_flag(p, " lf"));
+	/* The mapping itself needs a little memory: some that was just given back. */
+	for (int tries = 0; tries < 20 && q == MAP_FAILED; tries++) {
+		munmap(anon(PAGE), PAGE);
+		no_more_pages(true);
+		q = map_locked(4 * PAGE);
+		no_more_pages(false);
+	}
+	EXPECT_TRUE(q != MAP_FAILED && vm_flag(q, " lo"));
+	EXPECT_EQ(pages_in_core(q, 4), 0);
+	OK(mlock(p, 4 * PAGE));
+	EXPECT_EQ(pages_in_core(p, 4), 4);
 }
 
 TEST(ranges_that_do_not_fit)
@@ -385,33 +409,6 @@ HELPER(locked_here)
 
 /* ---- Reclaim, T-MLK-2 ---- */
 
-/* Put every folio of [P, P + N) through reclaim; how many lines say VERDICT. */
-static int scan(const char *p, size_t n, const char *verdict)
-{
-	char words[40];
-	int lines = 0;
-	EXPECT_EQ(control("force", "scan %d 0x%lx 0x%lx", (int)getpid(), (unsigned long)p, (unsigned long)(p + n)), 0);
-	snprintf(words, sizeof(words), "verdict=%s ", verdict);
-	for (char *at = ktap_read(QUIRE_DIR "force"); at && (at = strstr(at, words)); at++)
-		lines++;
-	return lines;
-}
-static const char *area;	/* what is swapped to in this case */
-static void need_scan(void)
-{
-	char *text = ktap_read(QUIRE_DIR "force");
-	if (!text || !strstr(text, "scan "))
-		SKIP("needs Quire's controls");
-	area = swap_on(4096);
-}
-/* Nothing keeps the pages: after a few scans none is left. */
-static void expect_all_go(const char *p, size_t n)
-{
-	for (int i = 0; i < 4; i++)
-		scan(p, n, "freed");
-	EXPECT_TRUE(ktap_until((scan(p, n, "freed"), pages_in_core(p, (int)(n / PAGE)) == 0)));
-}
-
 static void locked_pages_stay(char *p, size_t n)
 {
 	struct figures before = figures_now();
@@ -451,14 +448,24 @@ TEST(reclaim_leaves_locked_shared_memory)
 TEST(reclaim_leaves_what_was_touched_after_onfault)
 {
 	need_scan();
+	struct figures before = figures_now();
 	char *p = anon(16 * PAGE);
 	OK(mlock2_call(p, 16 * PAGE, ONFAULT));
 	fill_pages(p, 8 * PAGE);
 	uint64_t *pfn = pfns(p, 16 * PAGE);
-	EXPECT_EQ(scan(p, 16 * PAGE, "unevictable"), 8);
+	long out = vmstat("pswpout");
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(scan(p, 16 * PAGE, "unevictable"), 8);
 	EXPECT_EQ(moved_pages(p, 16 * PAGE, pfn), 0);
+	EXPECT_EQ(vmstat("pswpout"), out);
+	EXPECT_GROWN(before, 32);
+	EXPECT_EQ(locked_kb(), 64);		/* of the mapping, touched or not */
+	EXPECT_EQ(smaps_kb(p, "Locked"), 32);
 	OK(munlock(p, 16 * PAGE));
+	EXPECT_GROWN(before, 0);
+	EXPECT_EQ(locked_kb(), 0);
 	expect_all_go(p, 16 * PAGE);
+	EXPECT_GE(vmstat("pswpout"), out + 8);
 	EXPECT_EQ(wrong_pages(p, 8 * PAGE, 0), 0);
 	swap_off(area);
 }
