@@ -8,15 +8,12 @@
  * is taken on the way in: a spinning point may stand where interrupts are off or a leaf lock is held.
  *
  * A name may stand at several places; a control word means all of them, and the file shows their sum.
- *
- * "release NAME MS" comes from the timer interrupt, for a test all of whose CPUs are busy until then (T-KHP-17).
  */
 #include "kernel/trace/pause.h"
 #include "arch-x86_64/processor.h"
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
 #include "kernel/sched/sched.h"
-#include "kernel/sched/time.h"
 #include "kernel/trace/words.h"
 
 #ifndef RELEASE
@@ -136,7 +133,7 @@ static int pause_show(struct seq_file *m, void *data)
 {
 	const struct pause_point *p;
 
-	seq_puts(m, "# write: arm NAME [PID] [once] | release NAME [MS] | disarm [NAME]\n");
+	seq_puts(m, "# write: arm NAME [PID] [once] | release NAME | disarm [NAME]\n");
 	for_each_pause_point(p)
 		if (first_of_name(p))
 			show_point(m, p);
@@ -157,36 +154,6 @@ static void release(struct pause_point *p, bool disarm)
 	__atomic_fetch_add(&p->generation, 1, __ATOMIC_SEQ_CST);
 	if (p->let_go)
 		p->let_go(p);
-}
-
-/* One release at a time waits for the timer: of the point NAME, NULL if there is none. */
-static const char *later_name;
-static struct hrtimer later;
-
-static void later_fn(struct hrtimer *t)
-{
-	struct pause_point *p;
-
-	for_each_pause_point(p)
-		if (!strcmp(p->name, later_name))
-			release(p, false);
-	smp_store_release(&later_name, (const char *)NULL);
-}
-
-/* "release NAME MS"; of points that spin, as holds are not let go in an interrupt. */
-static bool release_later(char **words)
-{
-	struct pause_point *p = _pause_points_start;
-	int ms;
-
-	while (p < _pause_points_end && strcmp(p->name, words[1]))
-		p++;
-	if (p == _pause_points_end || !p->spin || kstrtoint(words[2], 10, &ms) || ms <= 0 || ms > 10000)
-		return false;
-	if (cmpxchg(&later_name, (const char *)NULL, p->name))
-		return false;
-	hrtimer_start(&later, ktime_get() + (u64)ms * NSEC_PER_MSEC);
-	return true;
 }
 
 /* The words after "arm NAME": [PID] [once]. */
@@ -231,10 +198,9 @@ static ssize_t pause_write(struct file *f, char *buf, size_t len, void *data, st
 	char *words[4];
 	int n = split_words(buf, words, ARRAY_SIZE(words));
 
-	if (n == 3 && !strcmp(words[0], "release") ? release_later(words) :
-	    n <= ARRAY_SIZE(words) && pause_command(words, n))
+	if (n <= ARRAY_SIZE(words) && pause_command(words, n))
 		return len;
-	pr_warn("quire/pause: takes arm NAME [PID] [once], release NAME [MS], disarm [NAME]; the file lists the names\n");
+	pr_warn("quire/pause: takes arm NAME [PID] [once], release NAME, disarm [NAME]; the file lists the names\n");
 	return -EINVAL;
 }
 
@@ -242,7 +208,6 @@ static const struct pseudo_ops pause_ops = { .show = pause_show, .write = pause_
 
 static int pause_init(void)
 {
-	hrtimer_init(&later, later_fn);
 	pseudo_create(quire_debug_root, "pause", 0600, &pause_ops, NULL);
 	return 0;
 }

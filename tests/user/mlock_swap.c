@@ -155,7 +155,7 @@ static void swap_stress(char *p, int n, long rounds)
 		if (pid[c])
 			continue;
 		ktap_seed_state = 77 * (c + 1);
-		for (int forks = 0; forks < 2; forks++) {
+		for (int forks = 0; forks < 4; forks++) {
 			lock_unlock_and_swap(p, n, rounds, out);
 			pid_t child = ktap_fork();
 			if (!child) {
