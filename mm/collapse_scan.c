@@ -181,7 +181,8 @@ static inline struct folio *plain_folio(pte_t pte)
 	f = (struct folio *)pfn_to_page(pte_pfn(pte));
 	if ((READ_ONCE(f->flags) & looked_at) != (BIT(PG_lru) | BIT(PG_swapbacked)) || PageTail(&f->page))
 		return NULL;
-	return folio_test_anon(f) && !atomic_read(&f->_mapcount) && folio_ref_count(f) == 1 ? f : NULL;
+	/* The one reference is that of this PTE. */
+	return folio_test_anon(f) && folio_ref_count(f) == 1 ? f : NULL;
 }
 
 /* KHP-10 for the 512 PTEs from TABLE on. => ptl held */

@@ -211,9 +211,11 @@ TEST(small_pages)
 		ktap_exit();
 	}
 	parent_waits(&t);
+	long alloc = vmstat("thp_collapse_alloc");
 	EXPECT_STR(scan(p), "exceed_shared_pte");	/* 412 */
 	set_limit("max_ptes_shared", 411);
 	EXPECT_STR(scan(p), "exceed_shared_pte");
+	EXPECT_EQ(vmstat("thp_collapse_alloc"), alloc);	/* seen by the scan, not by the collapse */
 	child_go(&t);
 	parent_waits(&t);
 	set_limit("max_ptes_shared", 312);		/* 412 - 99 = 313 */
