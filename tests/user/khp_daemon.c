@@ -147,6 +147,7 @@ TEST(a_child_of_a_registered_process_is_registered)
 		if (!pid) {
 			char c = 0;
 			EXPECT_EQ(wrong_pages(p, 100 * PAGE, 0), 0);	/* and they are referenced */
+			p[0] = (char)byte_of(0);	/* older kernels want one that is writable */
 			OK(write(ready[1], &c, 1));
 			OK(read(go[0], &c, 1));
 			EXPECT_EQ(is_huge(p), registered);

@@ -248,7 +248,11 @@ static void choose_one_of(const int *adj, int dies)
 	long before = kills();
 	pid_t hog = hog_until(1, 0);
 	EXPECT_STATUS(pid[dies], SIGKILL);
-	EXPECT_EQ(kills(), before + 1);
+	for (int i = 0; i < 3; i++)
+		EXPECT_TRUE(i == dies || is_alive(pid[i]));
+	/* On Linux the hog may go on for a moment, and somebody else be found who is none of these. */
+	if (ktap_is_quire())
+		EXPECT_EQ(kills(), before + 1);
 	end(hog);
 	for (int i = 0; i < 3; i++)
 		if (i != dies)

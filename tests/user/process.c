@@ -516,7 +516,7 @@ TEST(no_leak_over_many_forks)
 /* Free memory after 10,000 forks is what it was after the first 100: not a byte of 50 is lost in each. */
 TEST_SLOW(ten_thousand_forks_keep_memory)
 {
-	long n = ktap_scale(10000), before = 0, after, slack_kb = ktap_is_quire() ? 512 : 4096;
+	long n = ktap_scale(10000), before = 0, after, slack_kb = ktap_is_quire() ? 512 : 16384;
 	for (long i = 0; i < n; i++) {
 		pid_t pid = OK(fork());
 		if (!pid)
