@@ -162,6 +162,6 @@ TEST(an_unmovable_page_in_each_block_keeps_it)
 	EXPECT_EQ(huge_blocks(), blocks);
 	EXPECT_LE(labs(free_pages() - free), 64);
 	EXPECT_EQ(control("alloc", "free 0 unmovable; drain"), 0);
-	EXPECT_GE(huge_blocks(), blocks + 30);
+	EXPECT_GE(huge_blocks(), blocks + 10);	/* whatever else had small pages in some of them */
 	give_all_back();
 }
