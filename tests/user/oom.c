@@ -446,8 +446,21 @@ TEST_SLOW(one_victim_is_enough_for_eight)
 		end(pid[i]);
 }
 
-/* With a little swap, which is full before anybody dies: each victim leaves its slots. */
-KTAP_CASE(kills_leave_slots_as_they_were, 1, 600)
+static long id_of_a_new_process(void)
+{
+	pid_t pid = ktap_fork();
+	if (!pid)
+		for (;;)
+			pause();
+	EXPECT_EQ(control("force", "mm_id_limit %d 0 0 0", (int)pid), 0);
+	char *text = ktap_read(QUIRE_DIR "force"), *id = text ? strstr(text, "\nid=") : NULL;
+	long value = id ? atol(id + 4) : -1;
+	end(pid);
+	return value;
+}
+
+/* With a little swap, which is full before anybody dies: each victim leaves its slots and its MM ID. */
+KTAP_CASE(kills_leave_slots_and_ids_as_they_were, 1, 600)
 {
 	enum { SLOTS = 512 };
 	if (!have_control("alloc"))
@@ -456,7 +469,8 @@ KTAP_CASE(kills_leave_slots_as_they_were, 1, 600)
 	const char *disk = swap_on(SLOTS + 1);
 	klogctl(8, NULL, 1);			/* not each on the console */
 	long high = atol(ktap_read("/proc/sys/vm/min_free_kbytes")) * 3 / 8;
-	long before = kills(), rounds = ktap_scale(200), swapped = vmstat("pswpout");
+	long before = kills(), rounds = ktap_scale(200), id = id_of_a_new_process();
+	long swapped = vmstat("pswpout");
 	for (long i = 0; i < rounds; i++) {
 		if (i % 100 == 0)
 			EXPECT_EQ(control("alloc", "free; fill %ld", high + 512), 0);
@@ -470,6 +484,8 @@ KTAP_CASE(kills_leave_slots_as_they_were, 1, 600)
 	EXPECT_EQ(control("alloc", "free"), 0);
 	/* Each slot in use has an owner who lives; swapoff ends only when there are none. */
 	EXPECT_TRUE(ktap_until(!strncmp(ktap_read(QUIRE_DIR "check"), "ok ", 3)));
+	/* An idle CPU keeps the tables of the last process that ran on it, dead or not, and with them its ID. */
+	EXPECT_TRUE(ktap_until(id_of_a_new_process() <= id + ktap_cpus));
 	klogctl(8, NULL, 4);
 	swap_off(disk);
 }
