@@ -24,6 +24,15 @@ static const char *compact_for_order(int order, const char *how)
 	return at && sscanf(at, "\ncompact=%31s", word) == 1 ? word : "?";
 }
 
+/* In Linux the figures of the CPUs are added up about once a second; here they are right at once. */
+static void expect_nothing_isolated(void)
+{
+	if (!ktap_is_quire())
+		(void)ktap_until(vmstat("nr_isolated_anon") + vmstat("nr_isolated_file") == 0);
+	EXPECT_EQ(vmstat("nr_isolated_anon"), 0);
+	EXPECT_EQ(vmstat("nr_isolated_file"), 0);
+}
+
 /* ---- Fragmented memory ---- */
 
 /* N pages of memory, in N different 2 MiB blocks, each with the number of its place. */
@@ -104,6 +113,7 @@ static void give_back(void)
 	if (have_control("alloc"))
 		EXPECT_EQ(control("alloc", "free 9 movable"), 0);
 }
+
 /* ---- Everything (T-MIG-9) ---- */
 
 TEST(one_movable_page_in_each_block_does_not_keep_it)
@@ -124,9 +134,10 @@ TEST(one_movable_page_in_each_block_does_not_keep_it)
 	EXPECT_EQ(wrong_marks(&r), 0);
 	EXPECT_GE(frames_changed(r.p, r.n * PAGE, before), (long)r.n / 2);
 	EXPECT_GE(vmstat("pgmigrate_success"), ok + (long)r.n / 2);
-	EXPECT_GE(vmstat("compact_migrate_scanned"), scanned + (long)r.n / 2);
+	/* As many as that only where every block is looked at whole. */
+	EXPECT_GE(vmstat("compact_migrate_scanned"), scanned + (long)r.n / 2 * (have_control("alloc") ? BLOCK / 2 : 1));
 	EXPECT_GE(vmstat("compact_isolated"), isolated + (long)r.n);
-	EXPECT_EQ(vmstat("nr_isolated_anon"), 0);
+	expect_nothing_isolated();
 	give_back();
 }
 
@@ -618,8 +629,7 @@ static void stress(int seconds)
 	for (int i = 0; i < WORKERS; i++)
 		EXPECT_CHILD(pid[i]);
 	EXPECT_GE(vmstat("pgmigrate_success"), moved);
-	/* In Linux the figures of the CPUs are added up about once a second. */
-	EXPECT_TRUE(ktap_until(vmstat("nr_isolated_anon") + vmstat("nr_isolated_file") == 0));
+	expect_nothing_isolated();
 }
 
 static void stress_with_large_folios(int seconds)
