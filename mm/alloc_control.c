@@ -11,8 +11,8 @@
  * Several may be written at once, with semicolons between them: where memory is nearly full, each system call could be
  * the one that has none left.
  *
- * Reading shows how many blocks each "take" of the last write got, what is held, and how many frames are free. Only "take" with another
- * kind than nowait reclaims or wakes anybody.
+ * Reading shows how many blocks each "take" of the last write got, what is held, and how many frames are free. Only
+ * "take" with another kind than nowait reclaims or wakes anybody.
  */
 #include "kernel/fs/pseudofs.h"
 #include "kernel/init.h"
@@ -157,29 +157,24 @@ static bool command_take(char **words, int n)
 	return true;
 }
 
-/* => alloc_lock */
-static bool command_free(char **words, int n)
-{
-	int order = n == 3 ? parse_order(words[1]) : -1, type = n == 3 ? parse_type(words[2]) : -1;
+static void free_blocks(unsigned int order, int type) { give_back(order, type, ~0UL); }
 
-	if (n == 3 && order >= 0 && type >= 0) {
-		give_back((unsigned int)order, type, ~0UL);
-		return true;
-	}
-	for (unsigned int o = 0; n == 1 && o < NR_PAGE_ORDERS; o++)
+static void free_everything(void)
+{
+	for (unsigned int o = 0; o < NR_PAGE_ORDERS; o++)
 		for (int t = 0; t < MIGRATE_TYPES; t++)
-			give_back(o, t, ~0UL);
-	return n == 1;
+			free_blocks(o, t);
 }
 
-/* => alloc_lock */
-static bool command_thin(char **words, int n)
+/* COMMAND ORDER TYPE: some of what is held goes back. => alloc_lock */
+static bool command_give(char **words, int n, void (*give)(unsigned int order, int type))
 {
 	int order = n == 3 ? parse_order(words[1]) : -1, type = n == 3 ? parse_type(words[2]) : -1;
 
-	if (order >= 0 && type >= 0)
-		thin((unsigned int)order, type);
-	return order >= 0 && type >= 0;
+	if (order < 0 || type < 0)
+		return false;
+	give((unsigned int)order, type);
+	return true;
 }
 
 /* => alloc_lock */
@@ -189,10 +184,14 @@ static bool command(char **words, int n)
 
 	if (n >= 4 && !strcmp(words[0], "take"))
 		return command_take(words, n);
+	if (n == 1 && !strcmp(words[0], "free")) {
+		free_everything();
+		return true;
+	}
 	if (n && !strcmp(words[0], "free"))
-		return command_free(words, n);
+		return command_give(words, n, free_blocks);
 	if (n && !strcmp(words[0], "thin"))
-		return command_thin(words, n);
+		return command_give(words, n, thin);
 	if (n == 1 && !strcmp(words[0], "drain")) {
 		drain_all_pages();
 		return true;

@@ -78,8 +78,6 @@ struct compact_control {
 const char *compact_result_word(enum compact_result r);
 
 /* The pageblock of a frame: its first frame, and the one behind it. */
-static inline unsigned long pageblock_start(unsigned long pfn) { return pfn & ~(PAGEBLOCK_NR_PAGES - 1UL); }
-static inline unsigned long pageblock_end(unsigned long pfn) { return pageblock_start(pfn) + PAGEBLOCK_NR_PAGES; }
 /* Both scanners are in one block, or past each other. */
 static inline bool compact_scanners_met(const struct compact_control *cc)
 {

@@ -37,6 +37,9 @@
 #define COSTLY_ORDER	3	/* a block above that may be refused (RCL-14) */
 #define PAGEBLOCK_ORDER	9
 #define PAGEBLOCK_NR_PAGES 512
+/* The first frame of the pageblock of PFN, and the one after its last. */
+static inline unsigned long pageblock_start(unsigned long pfn) { return pfn & ~(PAGEBLOCK_NR_PAGES - 1UL); }
+static inline unsigned long pageblock_end(unsigned long pfn) { return pageblock_start(pfn) + PAGEBLOCK_NR_PAGES; }
 
 enum migratetype { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_TYPES };
 extern const char *const migratetype_names[MIGRATE_TYPES];	/* as /proc/pagetypeinfo has them */

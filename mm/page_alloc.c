@@ -195,7 +195,7 @@ static unsigned long pageblock_good_pages(struct page *p, enum migratetype mt)
 {
 	unsigned long free, lru;
 
-	count_pageblock(pfn_to_page(page_to_pfn(p) & ~(PAGEBLOCK_NR_PAGES - 1UL)), &free, &lru);
+	count_pageblock(pfn_to_page(pageblock_start(page_to_pfn(p))), &free, &lru);
 	if (mt == MIGRATE_MOVABLE)
 		return free + lru;
 	return *pageblock_type(p) == MIGRATE_MOVABLE ? PAGEBLOCK_NR_PAGES - lru : free;
@@ -204,7 +204,7 @@ static unsigned long pageblock_good_pages(struct page *p, enum migratetype mt)
 /* The pageblock of P becomes MT: its free blocks move to MT's lists. */
 static void claim_pageblock(struct zone *z, struct page *p, enum migratetype mt)
 {
-	struct page *start = pfn_to_page(page_to_pfn(p) & ~(PAGEBLOCK_NR_PAGES - 1UL));
+	struct page *start = pfn_to_page(pageblock_start(page_to_pfn(p)));
 
 	*pageblock_type(p) = mt;
 	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; ) {

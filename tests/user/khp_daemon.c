@@ -8,9 +8,6 @@
 #include "tests/user/swaparea.h"
 #include "tests/user/trace.h"
 
-#define KPF_UNEVICTABLE	18
-#define KPF_MLOCKED	33
-
 /* ---- Registration (KHP-1) ---- */
 
 TEST(a_huge_fault_registers)
@@ -189,18 +186,18 @@ TEST(only_its_own_collapses_are_counted)
 {
 	khugepaged_rests();
 	char *p = unregistered_range(2 * HUGE);
-	long before = knob_value("pages_collapsed");
+	long before = khugepaged_number("pages_collapsed");
 	if (collapse_at_last(p, HUGE) == EINVAL)
 		SKIP("no MADV_COLLAPSE");
 	EXPECT_TRUE(is_huge(p));
-	EXPECT_EQ(knob_value("pages_collapsed"), before);
+	EXPECT_EQ(khugepaged_number("pages_collapsed"), before);
 	get_registered();
 	one_pass();
 	EXPECT_EQ(huge_mapped(p), 2 * 2048);
 	if (ktap_is_quire())
-		EXPECT_EQ(knob_value("pages_collapsed"), before + 1);
+		EXPECT_EQ(khugepaged_number("pages_collapsed"), before + 1);
 	else
-		EXPECT_GE(knob_value("pages_collapsed"), before + 1);	/* others have memory, too */
+		EXPECT_GE(khugepaged_number("pages_collapsed"), before + 1);	/* others have memory, too */
 }
 
 /* ---- Order and pace (KHP-2, KHP-3, KHP-5, KHP-6) ---- */
@@ -288,9 +285,9 @@ TEST(full_scans_counts_rounds)
 	khugepaged_rests();
 	struct member m = new_member();
 	one_pass();
-	long before = knob_value("full_scans");
+	long before = khugepaged_number("full_scans");
 	one_pass();
-	EXPECT_EQ(knob_value("full_scans") - before, 1);
+	EXPECT_EQ(khugepaged_number("full_scans") - before, 1);
 	end_member(&m);
 
 	/* From the middle: the rest, then once around, and no further although there are units left (KHP-6). */
@@ -299,10 +296,10 @@ TEST(full_scans_counts_rounds)
 	knob("pages_to_scan", "513");
 	while (huge_ranges(&m) < 2)
 		one_pass();
-	before = knob_value("full_scans");
+	before = khugepaged_number("full_scans");
 	knob("pages_to_scan", NO_LIMIT);
 	one_pass();
-	EXPECT_EQ(knob_value("full_scans") - before, 2);
+	EXPECT_EQ(khugepaged_number("full_scans") - before, 2);
 	EXPECT_EQ(huge_ranges(&m), MANY);
 	end_member(&m);
 	end_member(&first);
@@ -379,10 +376,10 @@ TEST(a_locked_mm_is_skipped)
 	}
 	ASSERT_TRUE(ktap_until(parked_at("collapse_isolated") == 1));
 	struct member m = new_member();
-	long rounds = knob_value("full_scans");
+	long rounds = khugepaged_number("full_scans");
 	one_pass();
 	EXPECT_EQ(parked_at("collapse_isolated"), 1);
-	EXPECT_GE(knob_value("full_scans") - rounds, 1);
+	EXPECT_GE(khugepaged_number("full_scans") - rounds, 1);
 	EXPECT_EQ(huge_ranges(&m), MANY);
 	EXPECT_EQ(control("pause", "release collapse_isolated"), 0);
 	EXPECT_CHILD(pid);
@@ -469,7 +466,7 @@ TEST(exit_of_the_cursors_mm)
 TEST(exits_race_with_the_daemon)
 {
 	khugepaged_rests();
-	long rounds = ktap_scale(1000), collapsed = knob_value("pages_collapsed");
+	long rounds = ktap_scale(1000), collapsed = khugepaged_number("pages_collapsed");
 	policy("madvise");
 	knob("scan_sleep_millisecs", "1");
 	for (long i = 0; i < rounds; i++) {
@@ -487,7 +484,7 @@ TEST(exits_race_with_the_daemon)
 		}
 		EXPECT_CHILD(pid);
 	}
-	ktap_line("# %ld exits, %ld ranges collapsed", rounds, knob_value("pages_collapsed") - collapsed);
+	ktap_line("# %ld exits, %ld ranges collapsed", rounds, khugepaged_number("pages_collapsed") - collapsed);
 	one_pass();
 }
 
@@ -498,8 +495,8 @@ static long all_that_becomes_huge(char *p, long wanted)
 {
 	long now = 0, seen = -1;
 	for (int idle = 0; idle < 20 && now < wanted; idle++) {
-		long rounds = knob_value("full_scans");
-		ktap_until(knob_value("full_scans") >= rounds + 2);
+		long rounds = khugepaged_number("full_scans");
+		ktap_until(khugepaged_number("full_scans") >= rounds + 2);
 		now = huge_mapped(p);
 		if (now != seen)
 			idle = 0;
@@ -523,7 +520,7 @@ static void written_again(const char *disk, size_t size)
 	size = size / HUGE * HUGE;
 	disk = swap_on(0);
 	char *p = unregistered_range(size);
-	long collapsed = knob_value("pages_collapsed"), in = vmstat("pswpin");
+	long collapsed = khugepaged_number("pages_collapsed"), in = vmstat("pswpin");
 	EXPECT_EQ(page_out(p, size), size / PAGE);
 	for (size_t i = 0; i < size / PAGE; i++)
 		if (i % 20)
@@ -535,7 +532,7 @@ static void written_again(const char *disk, size_t size)
 	long huge = all_that_becomes_huge(p, (long)(size / 1024));
 	one_pass();
 	EXPECT_EQ(huge, (long)(size / 1024));
-	EXPECT_GE(knob_value("pages_collapsed") - collapsed, (long)(size / HUGE));
+	EXPECT_GE(khugepaged_number("pages_collapsed") - collapsed, (long)(size / HUGE));
 	EXPECT_EQ(wrong_pages(p, size, 0), 0);
 	ktap_line("# %s: %zu MiB, %ld ranges huge in %.1f s, %ld pages swapped in", disk, size >> 20, huge / 2048,
 		  ktap_now() - begin, vmstat("pswpin") - in);

@@ -196,7 +196,7 @@ static void churn_all(const char *swap, int processes, long rounds)
 	if (swap)
 		setenv("SWAP_DISK", swap, 1);
 	const char *disk = swap && !access(swap, W_OK) ? swap_on(0) : NULL;
-	long before = anon_pages(), collapsed = knob_value("pages_collapsed"), alloc = vmstat("thp_collapse_alloc");
+	long before = anon_pages(), collapsed = khugepaged_number("pages_collapsed"), alloc = vmstat("thp_collapse_alloc");
 	pid_t pid[8];
 	knob("pages_to_scan", "4096");
 	knob("scan_sleep_millisecs", "1");
@@ -213,7 +213,7 @@ static void churn_all(const char *swap, int processes, long rounds)
 		EXPECT_CHILD(pid[i]);
 	khugepaged_rests();
 	ktap_line("# %ld collapses tried, %ld done by khugepaged", vmstat("thp_collapse_alloc") - alloc,
-		  knob_value("pages_collapsed") - collapsed);
+		  khugepaged_number("pages_collapsed") - collapsed);
 	EXPECT_TRUE(ktap_until(anon_pages() <= before + 600));
 	if (disk)
 		swap_off(disk);

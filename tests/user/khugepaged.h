@@ -22,7 +22,6 @@ static inline void knob(const char *name, const char *value)
 	snprintf(path, sizeof(path), KHUGEPAGED "%s", name);
 	EXPECT_EQ(ktap_write(path, value), 0);
 }
-#define knob_value(name) khugepaged_number(name)
 /* 2 MiB pages for all who did not say no (POLICY "always"), for those who asked, or for nobody; no other sizes. */
 static inline void policy(const char *word)
 {

@@ -380,7 +380,7 @@ TEST(memory_shared_by_fork_is_copied_at_once)
 	}
 	OK(mlock(p, 4 * PAGE));
 	OK(mlock2_call(p + 4 * PAGE, 4 * PAGE, ONFAULT));
-	settle();
+	drain_batches();
 	for (int i = 0; i < 4; i++) {
 		EXPECT_NE(pfn_of(p + i * PAGE), pfn[i]);
 		EXPECT_EQ(pfn_of(p + (4 + i) * PAGE), pfn[4 + i]);
@@ -530,7 +530,7 @@ TEST(a_page_stays_until_the_last_locker_lets_go)
 	if (!pid) {
 		EXPECT_EQ(p[0], 's');
 		OK(mlock(p, 4 * PAGE));
-		settle();
+		drain_batches();
 		child_done(&t);
 		child_waits(&t);
 		ktap_exit();		/* unmapping is enough */
@@ -699,31 +699,4 @@ TEST(a_locked_folio_that_is_moved_or_split_stays_marked)
 		OK(munmap(p, kinds[i].size));
 		EXPECT_GROWN(before, 0);
 	}
-}
-
-/* T-MLK-6: while mlock is between the flag and the faults, pages move and come. All are there, each counted once. */
-TEST(pages_that_move_while_they_are_locked)
-{
-	if (parked_at("mlock_populate") < 0)
-		SKIP("needs Quire's controls");
-	struct figures before = figures_now();
-	char *p = anon(16 * PAGE);
-	fill_pages(p, 8 * PAGE);
-	pid_t self = getpid(), pid;
-	EXPECT_EQ(control("pause", "arm mlock_populate %d once", (int)self), 0);
-	pid = ktap_fork();
-	if (!pid) {
-		EXPECT_TRUE(ktap_until(parked_at("mlock_populate") == 1));
-		EXPECT_EQ(control("force", "migrate %d 0x%lx 0x%lx sync", (int)self, (unsigned long)p,
-				  (unsigned long)(p + 16 * PAGE)), 0);
-		EXPECT_EQ(control("pause", "release mlock_populate"), 0);
-		ktap_exit();
-	}
-	OK(mlock(p, 16 * PAGE));
-	EXPECT_CHILD(pid);
-	EXPECT_EQ(pages_in_core(p, 16), 16);
-	EXPECT_EQ(wrong_pages(p, 8 * PAGE, 0), 0);
-	EXPECT_GROWN(before, 64);
-	OK(munlock(p, 16 * PAGE));
-	EXPECT_GROWN(before, 0);
 }

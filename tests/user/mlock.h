@@ -3,7 +3,7 @@
  * once (Quire's control: on Linux these cases are skipped).
  *
  * Mlocked and Unevictable are of the whole machine: the cases look at how much they change, and nobody else locks
- * memory. Marks go through per-CPU batches; settle() empties them.
+ * memory. Marks go through per-CPU batches; drain_batches() empties them.
  */
 #ifndef TESTS_USER_MLOCK_H
 #define TESTS_USER_MLOCK_H
@@ -17,15 +17,13 @@
 #ifndef MCL_ONFAULT
 #define MCL_ONFAULT	4
 #endif
-#define KPF_UNEVICTABLE	18
-#define KPF_MLOCKED	33
 #define ONFAULT		1
 
 static inline int mlock2_call(void *p, size_t n, int flags) { return (int)syscall(SYS_mlock2, p, n, flags); }
 static inline long locked_kb(void) { return status_kb("VmLck"); }
 static inline long mlocked_kb(void) { return ktap_number("/proc/meminfo", "Mlocked"); }
 static inline long unevictable_kb(void) { return ktap_number("/proc/meminfo", "Unevictable"); }
-static inline void settle(void)
+static inline void drain_batches(void)
 {
 	if (have_control("force"))
 		EXPECT_EQ(control("force", "drain 0 0 0"), 0);
@@ -36,7 +34,7 @@ static inline void settle(void)
 struct figures { long mlocked, unevictable; };
 static inline struct figures figures_now(void)
 {
-	settle();
+	drain_batches();
 	return (struct figures){ mlocked_kb(), unevictable_kb() };
 }
 /* By how much they are more than BEFORE. Linux moves a page's mark from CPU to CPU, and adds up later: there, when it is so. */

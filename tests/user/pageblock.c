@@ -6,7 +6,7 @@
 
 /* ---- Pageblocks (T-MIG-8) ---- */
 
-/* Blocks by type, or free pages of one: 0 Unmovable, 1 Movable, 2 Reclaimable. */
+/* How many blocks are of a type: 0 Unmovable, 1 Movable, 2 Reclaimable. */
 static long blocks_of(int type)
 {
 	char *at = ktap_read("/proc/pagetypeinfo"), name[20];
@@ -43,7 +43,6 @@ TEST(an_unmovable_page_without_a_place_turns_one_block)
 	close(fd);
 	give_all_back();
 }
-
 
 /* What the `pageblock` control tells of the block around a page of ours. */
 struct block { char type[16]; long free, lru, other; };

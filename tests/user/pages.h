@@ -23,9 +23,11 @@
 #define KPF_MMAP	11
 #define KPF_ANON	12
 #define KPF_SWAPBACKED	14
+#define KPF_UNEVICTABLE	18
 #define KPF_THP		22
 #define KPF_ZERO_PAGE	24
 #define KPF_PGTABLE	26
+#define KPF_MLOCKED	33
 
 static inline uint64_t proc_u64(const char *path, uint64_t index)
 {
@@ -48,6 +50,15 @@ static inline uint64_t kpagecount(uint64_t pfn) { return proc_u64("/proc/kpageco
 static inline uint64_t kpageflags(uint64_t pfn) { return proc_u64("/proc/kpageflags", pfn); }
 static inline bool has_flag(const volatile void *p, int bit) { return kpageflags(pfn_of(p)) >> bit & 1; }
 static inline long vmstat(const char *name) { return ktap_number("/proc/vmstat", name); }
+/* The sum over all zones of a line of /proc/zoneinfo, such as "high ". */
+static inline long zone_sum(const char *field)
+{
+	long sum = 0;
+	for (char *at = ktap_read("/proc/zoneinfo"); at && (at = strstr(at, field)); at += strlen(field))
+		if (at[-1] == ' ')
+			sum += atol(at + strlen(field));
+	return sum;
+}
 static inline long status_kb(const char *name) { return ktap_number("/proc/self/status", name); }
 
 /*

@@ -523,7 +523,7 @@ TEST(kswapd_brings_memory_back_to_high)
 	size_t n = 24 * MIB;
 	char *cold = anon(n), *p = anon(8 * MIB);
 	fill_pages(cold, n);
-	settle();
+	drop_caches();
 	/* It may have given up in an earlier case: direct reclaim that gets something, with much free, wakes its hopes. */
 	EXPECT_EQ(control("force", "reclaim 0 0 64"), 0);
 	long low = zone_sum("low "), high = zone_sum("high "), runs = vmstat("pageoutrun");
@@ -544,7 +544,7 @@ TEST(kswapd_gives_up_where_nothing_can_be_done)
 	need("alloc");
 	if (zone_count() != 1)
 		SKIP("more than one zone");
-	settle();
+	drop_caches();
 	long low = zone_sum("low "), min = zone_sum("min "), runs = vmstat("pageoutrun");
 	pid_t kswapd = find_task("kswapd0");
 	EXPECT_EQ(control("alloc", "fill %ld", (min + low) / 2), 0);
@@ -572,7 +572,7 @@ TEST(reserves_are_for_those_who_need_them)
 	need("alloc");
 	if (zone_count() != 1)
 		SKIP("more than one zone");
-	settle();
+	drop_caches();
 	long min = zone_sum("min "), kills = vmstat("oom_kill");
 	/* In one go: below min, a system call that needs a page of its own would have somebody killed for it. */
 	EXPECT_EQ(control("alloc", "fill %ld; take 2 unmovable 1 nowait; take 2 unmovable 1 noretry; take 2 unmovable 1 retry;"
@@ -614,7 +614,7 @@ TEST_SLOW(nobody_is_killed_while_the_disk_does_not_answer)
 		SKIP("no disk that answers later");
 	OK(mlockall(MCL_CURRENT | MCL_FUTURE));
 	int release = OK(open(QUIRE_DIR "pause", O_WRONLY | O_CLOEXEC));
-	settle();
+	drop_caches();
 	long kills = vmstat("oom_kill"), runs = vmstat("pageoutrun");
 	long scans = vmstat("pgscan_kswapd") + vmstat("pgscan_direct");
 	EXPECT_EQ(control("alloc", "fill %ld", zone_sum("high ") + (long)(n / PAGE)), 0);
@@ -713,7 +713,7 @@ TEST(the_huge_zero_page_goes_when_nobody_has_it)
 			ktap_exit();
 		}
 		EXPECT_CHILD(pid);
-		settle();
+		drop_caches();
 		EXPECT_LE(vmstat("thp_zero_page_alloc"), made + i);
 	}
 	EXPECT_GE(vmstat("thp_zero_page_alloc"), made + 1);
@@ -728,7 +728,7 @@ TEST(cached_blocks_make_room)
 		SKIP("no disk");
 	static char block[64 * 1024];
 	size_t n = 24 * MIB, got = 0;
-	settle();
+	drop_caches();
 	while (got < n && read(fd, block, sizeof(block)) == (ssize_t)sizeof(block))
 		got += sizeof(block);
 	EXPECT_GE(vmstat("nr_inactive_file") + vmstat("nr_active_file"), (long)(got / PAGE / 2));

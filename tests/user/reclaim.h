@@ -9,7 +9,6 @@
 #include "tests/user/swaparea.h"
 
 #define KPF_ACTIVE	6
-#define KPF_UNEVICTABLE	18
 #define MIB		(1ul << 20)
 
 /* The case swaps to the scratch disk from here to its end; slow: to one that answers later, where there is one. */
@@ -75,16 +74,6 @@ static inline struct scan scan(const volatile char *p, size_t n)
 static inline uint64_t flags_of(const volatile void *p) { return kpageflags(pfn_of(p)); }
 static inline bool is_active(const volatile void *p) { return flags_of(p) >> KPF_ACTIVE & 1; }
 
-/* What /proc/zoneinfo says of all zones together, in pages. */
-static inline long zone_sum(const char *field)
-{
-	long sum = 0;
-	for (char *at = ktap_read("/proc/zoneinfo"); at && (at = strstr(at, field)); at += strlen(field))
-		if (at[-1] == ' ')
-			sum += strtol(at + strlen(field), NULL, 10);
-	return sum;
-}
-
 /* All controls that a case may have left on. */
 static inline void release_all(void)
 {
@@ -93,12 +82,12 @@ static inline void release_all(void)
 }
 
 static long drops;
-static inline void settle(void) { drops += ktap_write("/proc/sys/vm/drop_caches", "3"); }
+static inline void drop_caches(void) { drops += ktap_write("/proc/sys/vm/drop_caches", "3"); }
 
 /* Everything but N bytes is taken away. */
 static inline void leave_only(size_t n)
 {
-	settle();
+	drop_caches();
 	EXPECT_EQ(control("alloc", "fill %ld", zone_sum("high ") + (long)(n / PAGE)), 0);
 }
 

@@ -10,17 +10,8 @@
 #define BLOCK		512			/* pages: of a pageblock */
 #define COMPACT_MEMORY	"/proc/sys/vm/compact_memory"
 
-/* The sum over all zones of a line of zoneinfo. */
-static inline long zone_pages(const char *field)
-{
-	char *text = ktap_read("/proc/zoneinfo");
-	long sum = 0;
-	for (char *at = text; at && (at = strstr(at, field)); at += strlen(field))
-		sum += atol(at + strlen(field));
-	return sum;
-}
-static inline long high_pages(void) { return zone_pages("\n        high "); }
-static inline long low_pages(void) { return zone_pages("\n        low "); }
+static inline long high_pages(void) { return zone_sum("high "); }
+static inline long low_pages(void) { return zone_sum("low "); }
 static inline long free_pages(void) { return ktap_number("/proc/meminfo", "MemFree") / 4; }
 
 /* Free blocks of order 9, and halves of larger ones. */
