@@ -19,6 +19,8 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from xml.sax.saxutils import escape, quoteattr
 
 import qemu
@@ -237,6 +239,7 @@ class Runner:
         self.logs = os.path.join(self.out, "logs")
         os.makedirs(self.logs, exist_ok=True)
         self.tests = [t for t in (args.test or "").split(",") if t]
+        self.lanes = 1          # boots at once: with more than one each line says whose it is
 
     # --- Building -----------------------------------------------------------------------------------------
 
@@ -298,7 +301,8 @@ class Runner:
         bad = "" if p.status == 0 else "  FAILED"
         skipped = f", {count['skipped']} skipped" if count["skipped"] else ""
         failed = f", {count['failed']} failed" if count["failed"] else ""
-        print(f"   {p.name:<14}{count['passed']:4} passed{failed}{skipped}  {p.ms / 1000:6.1f} s{bad}", flush=True)
+        whose = f"{boot.name}: " if self.lanes > 1 else ""
+        print(f"   {whose}{p.name:<14}{count['passed']:4} passed{failed}{skipped}  {p.ms / 1000:6.1f} s{bad}", flush=True)
 
     def add(self, result):
         self.results.append(result)
@@ -495,15 +499,8 @@ def refusals(r):
     print(f"-- refusals: {len(REFUSALS)} boots", flush=True)
 
 
-def check(r, everything=False):
-    """make check and make check-all."""
-    if r.tests:
-        return named_tests(r)
-    r.command("host-tests", [r.args.make, "--no-print-directory", f"O={r.out}", "host-tests"])
-    if not r.build(r.out):
-        return
-    for smp in (1, 2, 4):
-        r.boot(f"all-{smp}cpu", ["all"] + ([] if everything else ["scale=10"]), smp=smp, mem="1G", **DISKS)
+def scripts(r):
+    """What people do: at the shell, in gdb, after a crash."""
     for script in sorted(os.listdir("tests/session")) if os.path.isdir("tests/session") else ():
         if script.endswith(".py"):
             r.command(script[:-3], [sys.executable, f"tests/session/{script}", r.out])
@@ -512,20 +509,53 @@ def check(r, everything=False):
         r.command("crash", [sys.executable, "tests/gdb/crash.py", r.out])
     else:
         r.skip("gdb", "gdb is not installed")
-    refusals(r)
-    boots(r, everything)
-    disks(r)
+
+
+def build_and_boot(r, everything, name, words, short, machine):
+    """Another build, and what is run on it."""
+    out = os.path.join(r.out, name)
+    if r.build(out, *words):
+        r.boot(f"{name}-2cpu", ["all"] if everything else short, kernel=r.path("quire.elf", out),
+               **dict(dict(smp=2, mem="1G"), **machine))
+
+
+def jobs(r, everything):
+    """All there is to do; no job needs another one."""
+    scale = [] if everything else ["scale=10"]
+    for smp in (1, 2, 4):
+        yield partial(r.boot, f"all-{smp}cpu", ["all"] + scale, smp=smp, mem="1G", **DISKS)
+    yield partial(scripts, r)
+    yield partial(refusals, r)
+    yield partial(boots, r, everything)
+    yield partial(disks, r)
     for smp in (1, 2, 4) if everything else (2,):
-        r.boot(f"pressure-{smp}cpu", ["swap_stress"] + ([] if everything else ["scale=10"]), smp=smp, **PRESSURE)
-    for name, words, short, machine in BUILDS:
-        out = os.path.join(r.out, name)
-        if r.build(out, *words):
-            r.boot(f"{name}-2cpu", ["all"] if everything else short, kernel=r.path("quire.elf", out),
-                   **dict(dict(smp=2, mem="1G"), **machine))
+        yield partial(r.boot, f"pressure-{smp}cpu", ["swap_stress"] + scale, smp=smp, **PRESSURE)
+    for build in BUILDS:
+        yield partial(build_and_boot, r, everything, *build)
     if everything:
-        r.boot("soak-4cpu", ["scale=1000"] + SOAK_PROGRAMS, smp=4, mem="1G")
-        linux(r)
-        r.command("mutants", [sys.executable, "tools/mutants.py", "--out", r.out], 3 * 3600)
+        yield partial(r.boot, "soak-4cpu", ["scale=1000"] + SOAK_PROGRAMS, smp=4, mem="1G")
+        yield partial(linux, r)
+        yield partial(r.command, "mutants", [sys.executable, "tools/mutants.py", "--out", r.out], 3 * 3600)
+
+
+def check(r, everything=False):
+    """make check: one job after the other. make check-all: two at once, the long ones first, so that both lanes end together.
+
+    A machine keeps little more than one CPU of the host busy, however many it has itself.
+    """
+    if r.tests:
+        return named_tests(r)
+    r.command("host-tests", [r.args.make, "--no-print-directory", f"O={r.out}", "host-tests"])
+    if not r.build(r.out):
+        return
+    work = list(jobs(r, everything))
+    r.lanes = 2 if everything else 1
+    pool = ThreadPoolExecutor(r.lanes)
+    try:
+        for started in [pool.submit(job) for job in (reversed(work) if everything else work)]:
+            started.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def named_tests(r):

@@ -121,19 +121,34 @@ static void prepare(void)
 	if (ktap_write("/proc/self/oom_score_adj", "-1000"))
 		SKIP("not root");
 }
-/* WORDS were logged lately. */
-static bool logged(const char *words)
+/* Where WORDS stand in what was logged lately; NULL: nowhere. */
+static char *logged(const char *words)
 {
 	static char text[256 * 1024];
 	int n = klogctl(3 /* the last messages */, text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = 0;
-	return strstr(text, words) != NULL;
+	return strstr(text, words);
 }
-static bool logged_of(const char *before, pid_t pid, const char *after)
+static char *logged_of(const char *before, pid_t pid, const char *after)
 {
 	char words[100];
 	snprintf(words, sizeof(words), "%s%d%s", before, (int)pid, after);
 	return logged(words);
+}
+/* The time in ms that the line itself tells; -1: there is none. */
+static long logged_ms(const char *before, pid_t pid)
+{
+	char *at = logged_of(before, pid, " ");
+	while (at && *at != '[')
+		at--;
+	return at ? (long)(strtod(at + 1, NULL) * 1000) : -1;
+}
+/* From the kill to what the reaper said. */
+static long reaper_took_ms(const char *said, pid_t pid)
+{
+	long killed = logged_ms("Out of memory: Killed process ", pid);
+	EXPECT_GE(killed, 0);
+	return logged_ms(said, pid) - killed;
 }
 
 TEST(score_adj_is_checked)
@@ -361,6 +376,7 @@ TEST_SLOW(a_victim_that_does_not_come_to_its_end_is_reaped)
 	EXPECT_EQ(parked_at("exit_mmap"), 1);
 	EXPECT_TRUE(is_alive(victim));
 	EXPECT_TRUE(ktap_until(logged_of("oom_reaper: reaped process ", victim, " ")));
+	EXPECT_GE(reaper_took_ms("oom_reaper: reaped process ", victim), 2000);	/* it had its time */
 	/* Nothing is freed twice. */
 	EXPECT_EQ(control("pause", "release exit_mmap"), 0);
 	EXPECT_STATUS(victim, SIGKILL);
@@ -379,6 +395,7 @@ TEST_SLOW(a_victim_that_cannot_be_reaped_is_given_up)
 	EXPECT_EQ(kills(), before + 2);
 	EXPECT_EQ(parked_at("zap_batch"), 1);
 	EXPECT_TRUE(ktap_until(logged_of("oom_reaper: unable to reap pid:", victim, " ")));
+	EXPECT_GE(reaper_took_ms("oom_reaper: unable to reap pid:", victim), 2900);	/* that time, and ten tries */
 	EXPECT_STATUS(second, SIGKILL);
 	EXPECT_EQ(control("pause", "release zap_batch"), 0);
 	EXPECT_STATUS(victim, SIGKILL);

@@ -138,7 +138,7 @@ static void parked_writer(const struct kind *k, const char *point)
 	if ((uintptr_t)p & (k->size - 1))
 		SKIP("unaligned");
 	t = start_writer(p + 5 * PAGE);
-	for (int i = 0; i < ktap_scale(200); i++) {
+	for (int i = 0; i < ktap_scale(1000); i++) {
 		ASSERT_EQ(control("pause", "arm %s %d once", point, (int)getpid()), 0);
 		was_parked = 0;
 		OK(-pthread_create(&pager, NULL, pageout_thread, (void *)k));
@@ -157,6 +157,7 @@ TEST(a_store_between_unmap_and_flush_4k) { parked_writer(SMALL, "unmap_flush"); 
 TEST(a_store_between_unmap_and_flush_64k) { parked_writer(BY_64K, "unmap_flush"); }
 TEST(a_store_between_unmap_and_flush_2m_pmd) { parked_writer(BY_PMD, "unmap_flush"); }
 TEST(a_store_between_flush_and_write_4k) { parked_writer(SMALL, "reclaim_flushed"); }
+TEST(a_store_between_flush_and_write_64k) { parked_writer(BY_64K, "reclaim_flushed"); }
 TEST(a_store_between_flush_and_write_2m_pmd) { parked_writer(BY_PMD, "reclaim_flushed"); }
 
 /*
