@@ -406,7 +406,7 @@ BUILDS = (
     ("release", ["RELEASE=1", "SAN=0", "PAGE_MAPCOUNT=1"], ["quick"], dict(DISKS)),
     ("no-page-mapcount", ["RELEASE=0", "SAN=0", "PAGE_MAPCOUNT=0"],
      ["fast", "scale=20", "check", "collapse", "compact", "cow", "cow_thp", "gup", "migrate", "mmfuzz", "mmid", "mmid_file",
-      "procmem", "shared_ptes", "split", "swap", "thp_calls", "thp_fault", "thp_stress"], dict(DISKS)),
+      "procmem", "shared_ptes", "split", "swap", "thp_calls", "thp_fault", "thp_fork", "thp_stress"], dict(DISKS)),
     # An eighth of memory is shadow, a thirty-second the shadow of kernel stacks: hence more of it.
     ("san", ["RELEASE=0", "SAN=1", "PAGE_MAPCOUNT=1"],
      ["fast", "scale=20", "san", "collapse", "compact", "cow", "cow_thp", "fault", "khp_stress", "mmap", "process", "quire",
@@ -533,8 +533,7 @@ def jobs(r, everything):
     for build in BUILDS:
         yield partial(build_and_boot, r, everything, *build)
     if everything:
-        yield partial(r.boot, "soak-4cpu", ["scale=1000"] + SOAK_PROGRAMS, smp=4, mem="1G")
-        yield partial(linux, r)
+        yield partial(r.boot, "soak-4cpu", ["scale=1000"] + SOAK_PROGRAMS, smp=4, mem="1G", **DISKS)
         yield partial(r.command, "mutants", [sys.executable, "tools/mutants.py", "--out", r.out], 3 * 3600)
 
 
@@ -556,6 +555,8 @@ def check(r, everything=False):
             started.result()
     finally:
         pool.shutdown(cancel_futures=True)
+    if everything:
+        linux(r)        # alone: that kernel has times of its own, and on a busy host kills whom it would not else
 
 
 def named_tests(r):

@@ -257,10 +257,13 @@ static __unused_fn bool ktap_is_quire(void) { return access("/sys/kernel/debug/q
 
 /* --- The runner inside the program ---------------------------------------------------------------------- */
 
-/* Wait for the case, but not for ever. The wait status, or -1 after a kill. */
+/*
+ * Wait for the case, but not for ever, and say every two minutes that it goes on: a machine that is silent for long is taken
+ * for dead. The wait status, or -1 after a kill.
+ */
 static int ktap_watch(pid_t pid, int limit_s)
 {
-	double end = ktap_now() + limit_s;
+	double began = ktap_now(), end = began + limit_s, say = began + 120;
 	long nap_us = 100;
 	int status;
 	for (;;) {
@@ -269,6 +272,10 @@ static int ktap_watch(pid_t pid, int limit_s)
 			break;
 		if (got == -1 && errno != EINTR)
 			return -1;
+		if (ktap_now() > say) {
+			ktap_line("# running for %.0f s", ktap_now() - began);
+			say += 120;
+		}
 		if (ktap_now() > end) {
 			kill(-pid, SIGKILL);
 			kill(pid, SIGKILL);
