@@ -77,7 +77,6 @@ struct compact_control {
 /* As the traces, "force compact" and why_not_huge print it. compaction.c */
 const char *compact_result_word(enum compact_result r);
 
-/* The pageblock of a frame: its first frame, and the one behind it. */
 /* Both scanners are in one block, or past each other. */
 static inline bool compact_scanners_met(const struct compact_control *cc)
 {

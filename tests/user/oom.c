@@ -499,6 +499,7 @@ KTAP_CASE(kills_leave_slots_and_ids_as_they_were, 1, 600)
 	long high = atol(ktap_read("/proc/sys/vm/min_free_kbytes")) * 3 / 8;
 	long before = kills(), rounds = ktap_scale(200), id = id_of_a_new_process();
 	long swapped = vmstat("pswpout");
+	EXPECT_GT(id, 0);
 	for (long i = 0; i < rounds; i++) {
 		if (i % 100 == 0)
 			EXPECT_EQ(control("alloc", "free; fill %ld", high + 512), 0);
