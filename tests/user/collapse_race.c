@@ -501,10 +501,10 @@ static pid_t start_collapser(pid_t v, const char *point, const char *results)
 	wait_parked(point);
 	return pid;
 }
-/* "WORD PID START END MODE" to a control file: MODE is what follows in TEXT. */
-static void walk(pid_t v, const char *text)
+/* "WORD PID START END MODE" to a control file, for the first N bytes: MODE is what follows in TEXT. */
+static void walk(pid_t v, const char *text, size_t n)
 {
-	unsigned long p = (unsigned long)*range_seen, end = p + 16 * PAGE;
+	unsigned long p = (unsigned long)*range_seen, end = p + n;
 	char line[120];
 	if (!strcmp(text, "split")) {
 		snprintf(line, sizeof(line), "%d,0x%lx,0x%lx", (int)v, p, end);
@@ -514,12 +514,12 @@ static void walk(pid_t v, const char *text)
 				  text + strcspn(text, " ")), 0);
 	}
 }
-static pid_t start_walker(pid_t v, const char *text, const char *point)
+static pid_t start_walker(pid_t v, const char *text, size_t n, const char *point)
 {
 	pid_t pid = ktap_fork();
 	if (!pid) {
 		arm(point, getpid());
-		walk(v, text);
+		walk(v, text, n);
 		ktap_exit();
 	}
 	wait_parked(point);
@@ -554,7 +554,7 @@ static void walk_first(char *(*make)(void), const char *text, const char *point,
 	const struct row r = { make, nothing, NULL, becomes_huge };
 	need_force();
 	pid_t v = start_victim(&r), c = start_collapser(v, "collapse_upgrade", results);
-	pid_t w = start_walker(v, text, point);
+	pid_t w = start_walker(v, text, 16 * PAGE, point);
 	arm("collapse_cleared", c);
 	release("collapse_upgrade");
 	ASSERT_TRUE(waits(c));
@@ -653,12 +653,12 @@ TEST(a_pin_without_a_lock)
 
 /* ---- Migration entries (T-MIG-3) ---- */
 
-/* A page is just being moved: the collapse waits for it as a fault would. */
+/* A page is just being moved: the collapse waits for it as a fault would. Only one: the next could be away (EINVAL). */
 TEST(a_page_that_is_being_moved)
 {
 	const struct row r = { make_small, nothing, NULL, becomes_huge };
 	need_force();
-	pid_t v = start_victim(&r), w = start_walker(v, "migrate sync", "migrate_unmapped");
+	pid_t v = start_victim(&r), w = start_walker(v, "migrate sync", PAGE, "migrate_unmapped");
 	pid_t c = start_collapser(v, "collapse_alloc", "0|11");
 	release("collapse_alloc");
 	ASSERT_TRUE(waits(c));
@@ -674,7 +674,7 @@ TEST(a_huge_page_that_is_being_moved)
 {
 	const struct row r = { make_huge, nothing, NULL, becomes_huge };
 	need_force();
-	pid_t v = start_victim(&r), w = start_walker(v, "migrate sync", "migrate_unmapped");
+	pid_t v = start_victim(&r), w = start_walker(v, "migrate sync", HUGE, "migrate_unmapped");
 	long alloc = vmstat("thp_collapse_alloc");
 	struct iovec range_of_v = { *range_seen, HUGE };
 	EXPECT_EQ(syscall(SYS_process_madvise, (int)OK(syscall(SYS_pidfd_open, v, 0)), &range_of_v, 1, ADVISE_COLLAPSE, 0),
