@@ -14,13 +14,6 @@
 
 TEST_KHUGEPAGED_SLEEPS
 
-static void on_cpu(int cpu)
-{
-	cpu_set_t set;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	OK(sched_setaffinity(0, sizeof(set), &set));
-}
 static void arm(const char *point, pid_t pid) { ASSERT_EQ(control("pause", "arm %s %d once", point, (int)pid), 0); }
 static void release(const char *point) { EXPECT_EQ(control("pause", "release %s", point), 0); }
 static void wait_parked(const char *point) { ASSERT_TRUE(ktap_until(parked_at(point) == 1)); }

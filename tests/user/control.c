@@ -141,14 +141,6 @@ TEST(a_folio_in_the_hands_of_a_parked_thread_is_skipped)
 	EXPECT_CHILD(pid);
 }
 
-static void run_on(int cpu)
-{
-	cpu_set_t one;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	OK(sched_setaffinity(0, sizeof(one), &one));
-}
-
 static void *pin_one_page(void *p)
 {
 	int fd = gup_open();
@@ -165,10 +157,10 @@ TEST(a_spinning_point_holds_a_cpu_and_check_says_so)
 	if (parked_at("gup_fast_b1") < 0)
 		SKIP("no such point");
 	/* Its timers stand still, too: nobody who is to release it may be on that CPU. */
-	run_on(0);
+	on_cpu(0);
 	pid_t pid = ktap_fork();
 	if (!pid) {
-		run_on(1);
+		on_cpu(1);
 		char *p = anon(PAGE);
 		*p = 1;
 		EXPECT_EQ(control("pause", "arm gup_fast_b1 %d once", (int)getpid()), 0);

@@ -1,10 +1,11 @@
 /*
  * tests/user/large.h - what the tests of large folios share: memory of a wanted folio size, what
- * /sys/kernel/debug/quire/folio says of a page, pins through /sys/kernel/debug/gup_test, and the controls.
+ * /sys/kernel/debug/quire/folio says of a page, pins through /sys/kernel/debug/gup_test.
  */
 #ifndef TESTS_USER_LARGE_H
 #define TESTS_USER_LARGE_H
 
+#include "tests/user/control.h"
 #include "tests/user/pages.h"
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -13,7 +14,6 @@
 #define HUGE_ORDER	9
 #define ORDER_64K	4
 #define THP_DIR		"/sys/kernel/mm/transparent_hugepage/"
-#define QUIRE_DIR	"/sys/kernel/debug/quire/"
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -290,36 +290,6 @@ static inline struct folio_state folio_state(pid_t pid, const volatile void *p)
 		EXPECT_EQ(ktap_f.count[1], slot1); EXPECT_EQ(ktap_f.shared, shared_); \
 	} } while (0)
 #define EXPECT_STATE(p, ...) EXPECT_STATE_OF(getpid(), p, __VA_ARGS__)
-
-/* ---- Controls of Quire ---- */
-
-static inline bool have_control(const char *name)
-{
-	char path[100];
-	snprintf(path, sizeof(path), QUIRE_DIR "%s", name);
-	return access(path, W_OK) == 0;
-}
-static inline int control(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static inline int control(const char *name, const char *format, ...)
-{
-	char path[100], text[200];
-	va_list ap;
-	snprintf(path, sizeof(path), QUIRE_DIR "%s", name);
-	va_start(ap, format);
-	vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	return ktap_write(path, text);
-}
-/* Threads parked at pause point NAME; -1: no such point. */
-static inline int parked_at(const char *name)
-{
-	char *text = ktap_read(QUIRE_DIR "pause");
-	size_t length = strlen(name);
-	for (char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-		if (!strncmp(line, name, length) && line[length] == ' ')
-			return atoi(strstr(line, "parked=") + 7);
-	return -1;
-}
 
 /* ---- gup_test ---- */
 

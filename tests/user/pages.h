@@ -75,17 +75,22 @@ static inline char *anon(size_t n)
 	return p + PAGE;
 }
 
+/* This thread, and those that it starts from now on, on CPU. */
+static inline void on_cpu(int cpu)
+{
+	cpu_set_t one;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	OK(sched_setaffinity(0, sizeof(one), &one));
+}
 /*
  * This process and its children stay on one CPU. A page that was just faulted in is still held by the LRU batch of the
  * CPU it was faulted on, and only that CPU can drain it: elsewhere a write copies where it could have reused (COW-8).
  */
 static inline void stay_here(void)
 {
-	cpu_set_t one;
 	int cpu = sched_getcpu();
-	CPU_ZERO(&one);
-	CPU_SET(cpu < 0 ? 0 : cpu, &one);
-	OK(sched_setaffinity(0, sizeof(one), &one));
+	on_cpu(cpu < 0 ? 0 : cpu);
 }
 
 /* One line of /proc/self/maps. */

@@ -341,13 +341,6 @@ TEST(a_fault_before_the_last_look_keeps_the_page)
 	swap_end();
 }
 
-static void on_cpu(long cpu)
-{
-	cpu_set_t one;
-	CPU_ZERO(&one);
-	CPU_SET((int)cpu, &one);
-	OK(sched_setaffinity(0, sizeof(one), &one));
-}
 static int migrate(const volatile char *p)
 {
 	return control("force", "migrate 0 0x%lx 0x%lx async", (unsigned long)p, (unsigned long)p + PAGE);
@@ -356,7 +349,7 @@ static int migrate(const volatile char *p)
 static volatile int stop;
 static void *pageout_again_and_again(void *p)
 {
-	on_cpu(ktap_cpus - 1);
+	on_cpu((int)ktap_cpus - 1);
 	while (!stop) {
 		madvise(p, PAGE, MADV_PAGEOUT);
 		(void)*(volatile char *)p;

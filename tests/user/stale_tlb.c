@@ -15,14 +15,6 @@ static volatile int stop, running, faulted;
 static __thread sigjmp_buf jump;
 static __thread bool in_writer;
 
-static void on_cpu(int cpu)
-{
-	cpu_set_t set;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	OK(sched_setaffinity(0, sizeof(set), &set));
-}
-
 static void on_fault(int sig)
 {
 	if (!in_writer)

@@ -7,14 +7,6 @@
 #include <pthread.h>
 #include <setjmp.h>
 
-static void on_cpu(int cpu)
-{
-	cpu_set_t set;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	OK(sched_setaffinity(0, sizeof(set), &set));
-}
-
 /* ---- A CPU that stores without a pause ---- */
 
 static volatile uint64_t *volatile word;	/* what is counted up */

@@ -99,15 +99,13 @@ static inline size_t pages_swapped(const char *p, size_t n)
  */
 static inline size_t page_out(char *p, size_t n)
 {
-	cpu_set_t before, one;
+	cpu_set_t before;
 	OK(sched_getaffinity(0, sizeof(before), &before));
 	for (int i = 0; i < 100; i++) {
 		OK(madvise(p, n, MADV_PAGEOUT));
 		if (pages_swapped(p, n) == n / PAGE)
 			break;
-		CPU_ZERO(&one);
-		CPU_SET(i % (int)ktap_cpus, &one);
-		sched_setaffinity(0, sizeof(one), &one);
+		on_cpu(i % (int)ktap_cpus);
 		if (i >= 16)
 			ktap_sleep_ms(1);
 	}

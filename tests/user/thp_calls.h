@@ -5,6 +5,7 @@
 #ifndef TESTS_USER_THP_CALLS_H
 #define TESTS_USER_THP_CALLS_H
 
+#include "tests/user/control.h"
 #include "tests/user/pages.h"
 
 #define HUGE		(2ul << 20)

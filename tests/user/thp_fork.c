@@ -236,36 +236,22 @@ TEST(huge_zero_page)
 
 /* ---- While the pages are being moved (T-MIG-3): their entries are migration entries ---- */
 
-#define CONTROL "/sys/kernel/debug/quire/"
-
-static int parked(const char *point)
-{
-	char name[60], *text = ktap_read(CONTROL "pause"), *line, *field;
-	snprintf(name, sizeof(name), "\n%s ", point);
-	line = text ? strstr(text, name) : NULL;
-	field = line ? strstr(line, "parked=") : NULL;
-	return field ? atoi(field + 7) : -1;
-}
-
 /* Run CALL while the first folio of B is unmapped by a migration, then let that go on. */
 static void while_unmapped(struct block *b, void (*call)(struct block *))
 {
-	char text[120];
-	if (access(CONTROL "force", W_OK) || parked("migrate_unmapped") < 0)
+	pid_t owner = getpid();
+	if (!have_control("force") || parked_at("migrate_unmapped") < 0)
 		SKIP("needs Quire's controls");
-	snprintf(text, sizeof(text), "migrate %d 0x%lx 0x%lx sync", getpid(), (long)b->at,
-		 (long)b->at + b->folio_pages * PAGE);
 	pid_t mover = ktap_fork();
 	if (!mover) {
-		char arm[60];
-		snprintf(arm, sizeof(arm), "arm migrate_unmapped %d", getpid());
-		ktap_write(CONTROL "pause", arm);
-		ktap_write(CONTROL "force", text);
+		EXPECT_EQ(control("pause", "arm migrate_unmapped %d", (int)getpid()), 0);
+		EXPECT_EQ(control("force", "migrate %d 0x%lx 0x%lx sync", (int)owner, (long)b->at,
+				  (long)b->at + b->folio_pages * PAGE), 0);
 		ktap_exit();
 	}
-	ASSERT_TRUE(ktap_until(parked("migrate_unmapped") == 1));
+	ASSERT_TRUE(ktap_until(parked_at("migrate_unmapped") == 1));
 	call(b);
-	EXPECT_EQ(ktap_write(CONTROL "pause", "disarm migrate_unmapped"), 0);
+	EXPECT_EQ(control("pause", "disarm migrate_unmapped"), 0);
 	EXPECT_CHILD(mover);
 }
 

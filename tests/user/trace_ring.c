@@ -45,7 +45,7 @@ TEST(lost_records_are_counted_exactly)
 	int fd;
 
 	fresh("16");
-	go_to_cpu(0);
+	on_cpu(0);
 	EXPECT_EQ(trace_write("trace", ""), 0);
 	fd = OK(open(trace_path(cpu_file(0, "trace_pipe")), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 	for (long i = 0; i < total; i++)
@@ -81,7 +81,7 @@ TEST(a_copy_that_the_writer_overtakes_is_thrown_away)
 	if (access(KTAP_CONTROLS "pause", W_OK))
 		SKIP("needs pause points");
 	fresh("8");
-	go_to_cpu(0);
+	on_cpu(0);
 	EXPECT_EQ(trace_write("trace", ""), 0);
 	for (long i = 0; i < 3; i++)
 		marker("n=%ld", i);
@@ -110,7 +110,7 @@ TEST(trace_shows_the_newest_records)
 	char *text;
 
 	fresh("16");
-	go_to_cpu(0);
+	on_cpu(0);
 	EXPECT_EQ(trace_write("trace", ""), 0);
 	for (long i = 0; i < total; i++)
 		marker("n=%ld", i);
@@ -134,7 +134,7 @@ TEST(without_overwriting_the_oldest_stay)
 	EXPECT_EQ(trace_write("options/overwrite", "0"), 0);
 	EXPECT_TRUE(file_is("options/overwrite", "0\n"));
 	EXPECT_TRUE(file_has_line("trace_options", "nooverwrite"));
-	go_to_cpu(0);
+	on_cpu(0);
 	EXPECT_EQ(trace_write("trace", ""), 0);
 	for (long i = 0; i < total; i++) {
 		char text[30];
@@ -182,7 +182,7 @@ TEST(sizes_of_the_rings)
 static _Atomic bool stop_threads;
 static void *fault_on_cpu(void *arg)
 {
-	go_to_cpu((int)(long)arg);
+	on_cpu((int)(long)arg);
 	for (long i = 0, n = ktap_scale(1000) + 50; i < n; i++)
 		fault_once();
 	return NULL;
@@ -235,7 +235,7 @@ static void *write_checked(void *arg)
 	int fd = open(trace_path("trace_marker"), O_WRONLY | O_CLOEXEC);
 	unsigned int seed = w->cpu + 1;
 
-	go_to_cpu(w->cpu);
+	on_cpu(w->cpu);
 	for (w->n = 0; !stop_threads; w->n++) {
 		char text[300];
 		int length = snprintf(text, sizeof(text), "w=%d n=%ld ", w->cpu, w->n);

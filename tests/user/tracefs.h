@@ -25,13 +25,6 @@ static inline void marker(const char *format, ...)
 	if (write(marker_fd, text, n) != n)
 		KTAP_FAIL("# marker: %s", strerror(errno));
 }
-static inline void go_to_cpu(int cpu)
-{
-	cpu_set_t one;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	OK(sched_setaffinity(0, sizeof(one), &one));
-}
 static inline int cpus(void)
 {
 	int n = (int)sysconf(_SC_NPROCESSORS_ONLN);
