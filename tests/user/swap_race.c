@@ -286,6 +286,48 @@ TEST_KINDS(a_pinned_page_is_never_a_swap_entry)
 	swap_off(disk);
 }
 
+struct bytes { char *p; size_t n; };
+static void *page_out_bytes(void *arg)
+{
+	const struct bytes *b = arg;
+	OK(madvise(b->p, b->n, MADV_PAGEOUT));
+	return NULL;
+}
+static void pinned_on_the_way_out(const struct kind *k, unsigned int how)
+{
+	struct bytes folio = { area_of(k), PAGE << k->order };
+	volatile char *p = folio.p;
+	uint64_t *before = frames_of(folio.p, folio.n);
+	int fd = gup_open();
+	char seen[PAGE];
+	pthread_t t;
+	if (!have_control("pause"))
+		SKIP("needs Quire's controls");
+	EXPECT_EQ(control("pause", "arm unmap_walk %d once", (int)getpid()), 0);
+	OK(-pthread_create(&t, NULL, page_out_bytes, &folio));
+	ASSERT_TRUE(ktap_until(parked_at("unmap_walk") == 1));
+	EXPECT_EQ(gup_pin(fd, p, PAGE, PIN_WRITE | how), 0);
+	EXPECT_EQ(control("pause", "release unmap_walk"), 0);
+	pthread_join(t, NULL);
+	EXPECT_EQ(frames_changed(folio.p, folio.n, before), 0);
+	*p = 'P';
+	gup_read(fd, seen);
+	EXPECT_EQ(seen[0], 'P');
+	EXPECT_EQ(frames_changed(folio.p, folio.n, before), 0);
+	gup_unpin(fd);
+	close(fd);
+	free(before);
+}
+/* Step by step: reclaim saw no pin, then there is one. The page stays mapped, and the process's own. */
+TEST_KINDS(a_pin_just_before_the_unmapping)
+{
+	const char *disk = swap_on(0);
+	on_cpu(0);
+	pinned_on_the_way_out(k, 0);
+	pinned_on_the_way_out(k, PIN_FAST);
+	swap_off(disk);
+}
+
 /* ---- T-SWAP-7 ---- */
 
 /* Out of the swap cache, where an asynchronous disk leaves what was written. */
