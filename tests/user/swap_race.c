@@ -145,12 +145,12 @@ static void parked_writer(const struct kind *k, const char *point)
 	EXPECT_EQ(*word, stored);
 	swap_off(disk);
 }
-TEST(a_store_between_unmap_and_flush_4k) { parked_writer(SMALL, "unmap_flush"); }
-TEST(a_store_between_unmap_and_flush_64k) { parked_writer(BY_64K, "unmap_flush"); }
-TEST(a_store_between_unmap_and_flush_2m_pmd) { parked_writer(BY_PMD, "unmap_flush"); }
-TEST(a_store_between_flush_and_write_4k) { parked_writer(SMALL, "reclaim_flushed"); }
-TEST(a_store_between_flush_and_write_64k) { parked_writer(BY_64K, "reclaim_flushed"); }
-TEST(a_store_between_flush_and_write_2m_pmd) { parked_writer(BY_PMD, "reclaim_flushed"); }
+TEST_LIMIT(a_store_between_unmap_and_flush_4k, 3600) { parked_writer(SMALL, "unmap_flush"); }
+TEST_LIMIT(a_store_between_unmap_and_flush_64k, 3600) { parked_writer(BY_64K, "unmap_flush"); }
+TEST_LIMIT(a_store_between_unmap_and_flush_2m_pmd, 3600) { parked_writer(BY_PMD, "unmap_flush"); }
+TEST_LIMIT(a_store_between_flush_and_write_4k, 3600) { parked_writer(SMALL, "reclaim_flushed"); }
+TEST_LIMIT(a_store_between_flush_and_write_64k, 3600) { parked_writer(BY_64K, "reclaim_flushed"); }
+TEST_LIMIT(a_store_between_flush_and_write_2m_pmd, 3600) { parked_writer(BY_PMD, "reclaim_flushed"); }
 
 /*
  * T-RCL-3: reclaim has cleared the PTE and owes the flush; it holds no lock of the mm. Who takes the mapping away does the
