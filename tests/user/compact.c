@@ -383,8 +383,9 @@ static void expect_deal(const char *policy, bool advised, struct deal d)
 				(d.waits ? vmstat("compact_stall") > stall : vmstat("thp_fault_fallback") > fallback);
 	}
 	if (!as_expected || (!d.waits && vmstat("compact_stall") > first))
-		KTAP_FAIL("# %s%s: %ld waits, daemon woken %ld times at the last fault", policy, advised ? " (advised)" : "",
-			  vmstat("compact_stall") - first, vmstat("compact_daemon_wake") - wake);
+		KTAP_FAIL("# %s%s: %ld waits, daemon woken %ld times at the last fault; %ld pages free", policy,
+			  advised ? " (advised)" : "", vmstat("compact_stall") - first, vmstat("compact_daemon_wake") - wake,
+			  free_pages());
 }
 
 TEST(who_waits_for_a_huge_page_and_who_wakes_the_daemon)
@@ -400,15 +401,17 @@ TEST(who_waits_for_a_huge_page_and_who_wakes_the_daemon)
 	need_controls();
 	if (!choose(DEFRAG, "never", defrag) || !choose(THP_DIR "enabled", "always", enabled))
 		SKIP("no huge pages");
-	struct rest r = only_pieces();
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		/* Each block that was made and taken leaves less to make one of: everybody starts with all of it. */
+		struct rest r = only_pieces();
 		expect_deal(table[i].policy, false, table[i].plain);
 		expect_deal(table[i].policy, true, table[i].advised);
+		EXPECT_EQ(wrong_marks(&r), 0);
+		munmap(r.p, r.n * PAGE);
+		give_back();
 	}
 	EXPECT_EQ(ktap_write(DEFRAG, defrag), 0);
 	EXPECT_EQ(ktap_write(THP_DIR "enabled", enabled), 0);
-	EXPECT_EQ(wrong_marks(&r), 0);
-	give_back();
 }
 
 /* A program that takes the time it takes: how many huge pages it gets of those that there is room for, and at what cost. */
